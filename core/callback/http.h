@@ -1,0 +1,44 @@
+#pragma once
+
+/*
+ * One HTTP exchange over libcurl: whole-call deadline, bounded response, no redirects, http and
+ * https only, no proxy surprises (NO_SIGNAL set). A `struct http` belongs to one thread and keeps
+ * its connections.
+ */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct http;
+
+/* `stop` may be NULL; once it is true, calls end at once with ERR_STATE. */
+struct http *http_new(const atomic_bool *stop, struct err *err);
+void http_free(struct http *http);
+
+struct http_request {
+	const char *method, *url;
+	const char *unix_socket;    /* NULL: TCP */
+	const char *bearer;	    /* NULL: none */
+	const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
+	const void *body;	    /* NULL: none; sent as application/json */
+	size_t body_len;
+	int64_t timeout;     /* ms for all of it */
+	size_t max_response; /* bytes; more is ERR_FULL */
+};
+
+struct http_response {
+	long status;
+	struct buf body;
+	bool sent; /* false on -1: the request certainly did not reach the peer */
+};
+
+/* 0: an answer came, whatever its status.  -1: none; response->sent says what is known.
+ * http_response_done() in both cases. */
+int http_call(struct http *http, const struct http_request *request, struct http_response *response,
+	      struct err *err);
+void http_response_done(struct http_response *response);

@@ -1,0 +1,137 @@
+#pragma once
+
+/*
+ * config.lua, checked: plain data, constant after load, shared by reference count (a reload makes a
+ * new one). All paths are absolute.  lua/openpr/config.lua is the only schema; this only reads what
+ * it has checked.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum config_permissions { PERMISSIONS_WORKSPACE, PERMISSIONS_FULL };
+enum config_callback { CALLBACK_API, CALLBACK_MCP };
+
+struct config_pair {
+	char *name, *value;
+};
+
+struct config_agent {
+	char *name;
+	char *type;		/* "cli" */
+	char *cli;		/* a name of the whitelist */
+	char *working_dir;	/* the agent's own, else executor.working_dir */
+	char *prompt_template;	/* file name in templates, default "default.txt" */
+	char *mention_template; /* default "mention.txt" */
+	char *model;		/* NULL: the CLI's own default */
+	char **bots;		/* ids of bots that mean this agent */
+	size_t bot_count;
+	enum config_permissions permissions;
+	bool trust_repository;
+	struct config_pair *env;
+	size_t env_count;
+	int64_t timeout;    /* ms; the agent's own, else executor.timeout_secs */
+	int max_concurrent; /* 0: no cap of its own */
+};
+
+struct config_bot { /* openpr.bots[NAME] */
+	char *name, *token;
+};
+
+struct config {
+	char *path, *folder; /* config.lua, and where it lies */
+
+	struct {
+		char *listen; /* "host:port" */
+		char **secrets;
+		size_t secret_count;
+		int64_t tolerance; /* ms */
+		size_t max_body, max_unverified;
+		int max_connections;
+		int64_t head_timeout; /* ms */
+	} webhook;
+
+	struct {
+		bool cli_executor, wss_tunnel, webhook_forward, custom_agent;
+	} features;
+
+	struct {
+		char *working_dir; /* NULL when every cli agent has its own */
+		char *path;	   /* where the CLIs are looked up */
+		int64_t timeout;   /* ms */
+		int64_t drain;	   /* ms */
+		int max_concurrent;
+		bool safe_mode; /* the environment's OPENPR_WEBHOOK_SAFE_MODE already applied */
+	} executor;
+
+	struct {
+		char *api_url; /* without a trailing slash; NULL: nothing is reported */
+		char *token;
+		enum config_callback callback;
+		char *mcp_url;
+		struct config_bot *bots;
+		size_t bot_count;
+	} openpr;
+
+	struct config_agent *agents; /* sorted by name */
+	size_t agent_count;
+
+	struct config_pair *labels; /* id -> name */
+	size_t label_count;
+
+	struct {
+		char *path;	 /* the database file */
+		char *state_dir; /* its folder: runs/, locks/ beside it */
+		int max_attempts;
+		int64_t keep; /* ms */
+		size_t max_output;
+	} queue;
+
+	struct {
+		char *dir;	    /* searched first */
+		int64_t time_limit; /* ms */
+		size_t memory_limit;
+	} policies;
+	char *templates_dir;
+
+	char *share_dir; /* share/openpr-webhook of this installation, or the source tree's root */
+	char *admin_socket; /* path of the unix socket */
+};
+
+struct config_options {
+	const char *path;	   /* NULL: ./config.lua, then /etc/openpr-webhook/config.lua */
+	bool unset_env_is_warning; /* check, rules, explain, test: an unset env is a warning, not a
+				      mistake */
+};
+
+/*
+ * Reads and checks.  On -1 `mistakes` holds every mistake, one a line by path ("agents.x.cli:
+ * ..."), in order; warnings come on success too, in `warnings`.  All secrets found are given to
+ * redact_add(). Free with config_unref().
+ */
+int config_load(const struct config_options *options, struct config **config, struct buf *mistakes,
+		struct buf *warnings, struct err *err);
+
+struct config *config_ref(struct config *config); /* threads may call both */
+void config_unref(struct config *config);	  /* accepts NULL */
+
+/* NULL when there is none of that name. */
+const struct config_agent *config_agent(const struct config *config, const char *name);
+
+/* The whole table with defaults filled and secrets as "***", as Lua that config_load() would read
+ * again. */
+int config_print(const struct config *config, struct buf *out, struct err *err);
+
+/* The reference of every option (docs/config.md), from the schema. */
+int config_reference(struct buf *out, struct err *err);
+
+/*
+ * Finds `name` in `own` (may be NULL), else in share_dir/`kind`.  The path, which the caller frees,
+ * or NULL with ERR_NOTFOUND naming both places.
+ */
+char *config_find(const struct config *config, const char *own, const char *kind, const char *name,
+		  struct err *err);

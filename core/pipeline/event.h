@@ -1,0 +1,31 @@
+#pragma once
+
+/*
+ * Either envelope that OpenPR posts, understood: which kind of work it asks for, its join key, its
+ * time (openpr-contract 1, 2). Owns the body.  Bytes from outside: fuzzed by
+ * tests/fuzz/fuzz_event.c.
+ */
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "store/store.h"
+
+struct event;
+
+enum event_shape { EVENT_WEBHOOK, EVENT_AI_TASK, EVENT_UNKNOWN };
+
+/*
+ * Parses a verified body (copied).  NULL: ERR_INVALID, not JSON or a webhook event without a valid
+ * timestamp or id.  Unknown shapes are no error.  received_at: wall ms.
+ */
+struct event *event_parse(const void *body, size_t len, int64_t received_at, struct err *err);
+void event_free(struct event *event); /* accepts NULL */
+
+enum event_shape event_shape(const struct event *event);
+
+/* What the store is given; borrowed from the event. */
+const struct store_event *event_stored(const struct event *event);
+
+/* JSON of what REST told about it, for policies and the store; copied. */
+int event_complete(struct event *event, const char *completion, struct err *err);

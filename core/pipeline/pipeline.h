@@ -1,0 +1,63 @@
+#pragma once
+
+/*
+ * From a verified body to a delivered report: intake (decide, store), dispatcher (claim, render,
+ * run), reporter (format, deliver). This is all that server/, the tunnel and main see of it.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "config/config.h"
+#include "policy/policy.h"
+#include "store/store.h"
+
+struct pipeline;
+
+/* All borrowed but config, which is shared. */
+struct pipeline *pipeline_new(struct config *config, struct store *store, struct policy_pool *pool,
+			      struct err *err);
+
+/* Starts the threads: recovers what a dead daemon left, then decides, runs and reports. */
+int pipeline_start(struct pipeline *pipeline, struct err *err);
+
+/* HTTP status and JSON text of an answer. */
+struct pipeline_answer {
+	int status;
+	char *body;	 /* owned by the receiver of the answer */
+	int retry_after; /* s; 0: no such header */
+};
+typedef void pipeline_answer_fn(void *ctx, struct pipeline_answer *answer);
+
+/*
+ * A verified body.  Never blocks; the answer comes once, from another thread.  The body is copied.
+ */
+void pipeline_submit(struct pipeline *pipeline, const void *body, size_t len,
+		     pipeline_answer_fn *answer, void *ctx);
+
+/* A new configuration is in force (its policies are already in the pool). */
+void pipeline_reload(struct pipeline *pipeline, struct config *config);
+
+/* Decides a releasable event anew; the answer as the webhook would have got it.  Blocks;
+ * ERR_NOTFOUND, ERR_STATE. */
+int pipeline_release(struct pipeline *pipeline, const char *event_id, json_t **answer,
+		     struct err *err);
+
+/* Starts nothing new; receiving and storing go on. */
+void pipeline_drain(struct pipeline *pipeline);
+/* How many runs are alive. */
+size_t pipeline_running(struct pipeline *pipeline);
+/* Interrupts what still runs and waits until no process of any run is left; then stops every
+ * thread. */
+void pipeline_stop(struct pipeline *pipeline);
+void pipeline_free(struct pipeline *pipeline); /* accepts NULL */
+
+/* NULL when fit to take work, else why not (static text). */
+const char *pipeline_unready(struct pipeline *pipeline);
+
+/* Counters since start, for the log and the admin API: received, rejected, dispatched, joined, ...
+ * ; json_decref(). */
+json_t *pipeline_counters(struct pipeline *pipeline);
