@@ -27,5 +27,5 @@ enum event_shape event_shape(const struct event *event);
 /* What the store is given; borrowed from the event. */
 const struct store_event *event_stored(const struct event *event);
 
-/* JSON of what REST told about it, for policies and the store; copied. */
+/* JSON of what REST told about it, for policies and the store; copied.  Once for each event. */
 int event_complete(struct event *event, const char *completion, struct err *err);

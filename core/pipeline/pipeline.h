@@ -50,8 +50,10 @@ int pipeline_release(struct pipeline *pipeline, const char *event_id, json_t **a
 void pipeline_drain(struct pipeline *pipeline);
 /* How many runs are alive. */
 size_t pipeline_running(struct pipeline *pipeline);
-/* Interrupts what still runs and waits until no process of any run is left; then stops every
- * thread. */
+/* Interrupts what still runs and returns when no process of any run is left; receiving and storing
+ * go on. */
+void pipeline_interrupt(struct pipeline *pipeline);
+/* Answers what was submitted, stops every thread.  Nothing may be submitted any more. */
 void pipeline_stop(struct pipeline *pipeline);
 void pipeline_free(struct pipeline *pipeline); /* accepts NULL */
 

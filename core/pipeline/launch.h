@@ -1,0 +1,54 @@
+#pragma once
+
+/*
+ * Makes a claimed task ready to run: is its agent still there, what does the prompt say (asking
+ * OpenPR for what the event lacks), where does it run.  May block on a policy worker and on OpenPR:
+ * never called by the dispatcher itself.
+ */
+
+#include <stdint.h>
+
+#include "exec/run.h"
+#include "pipeline/parts.h"
+
+enum launch_verdict {
+	LAUNCH_READY,
+	LAUNCH_DEFER, /* OpenPR cannot be asked now: again at `until`, no attempt is used */
+	LAUNCH_HOLD,  /* a policy failed or the agent is gone: a person must look */
+	LAUNCH_GONE,  /* the issue is deleted */
+};
+
+struct launch {
+	struct store_task *task;	  /* owned */
+	struct config *config;		  /* owned reference */
+	const struct config_agent *agent; /* of config; NULL unless found */
+	enum launch_verdict verdict;
+	struct buf prompt;
+	int64_t until;
+	char reason[512];
+};
+
+/* Fills everything behind config of a launch whose task and config are set. */
+void launch_prepare(struct pipeline *pipeline, struct openpr *openpr, struct launch *launch);
+void launch_done(struct launch *launch);
+
+/*
+ * Starts what is ready.  The paths it makes: runs/RUN.log and locks/HASH below the state folder.
+ * `log_path` is filled also on failure.  NULL with err filled when it cannot be started.
+ */
+struct run *launch_start(const struct launch *launch, const char *log_path, struct err *err);
+
+/* The log of a run: STATE/runs/RUN.log; makes the folder.  The caller frees; NULL with err filled.
+ */
+char *launch_log_path(const struct config *config, const char *run_id, struct err *err);
+
+/* The real path of an agent's directory (the configured one where it does not resolve); the caller
+ * frees; NULL: no memory. */
+char *launch_directory(const struct config_agent *agent);
+
+/* True when one path equals or contains the other. */
+bool launch_overlap(const char *a, const char *b);
+
+/* Waits until no runner of an earlier daemon holds a lock below the state folder; returns early
+ * once *stop is true. */
+void launch_wait_for_locks(const struct config *config, const atomic_bool *stop);

@@ -1,0 +1,249 @@
+#include "pipeline/outbox.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/redact.h"
+
+#define LOOK_TIMEOUT 15000 /* ms for OpenPR to tell about an issue */
+
+void outbox_mark(const char *run_id, bool started, char mark[OUTBOX_MARK_SIZE])
+{
+	snprintf(mark, OUTBOX_MARK_SIZE, "run %s%s", run_id, started ? " started" : "");
+}
+
+static struct outbox_end ended(enum outbox_fate fate)
+{
+	return (struct outbox_end){ .fate = fate };
+}
+
+__attribute__((format(printf, 2, 3))) static struct outbox_end ended_why(enum outbox_fate fate,
+									 const char *fmt, ...)
+{
+	struct outbox_end end = { .fate = fate };
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(end.why.text, sizeof(end.why.text), fmt, args);
+	va_end(args);
+	return end;
+}
+
+/* What an answer means for a row that has no rule of its own for it. */
+static struct outbox_end judge(openpr_result result, const struct err *err)
+{
+	static const enum outbox_fate fates[] = {
+		[OPENPR_OK] = OUTBOX_DELIVERED,	 [OPENPR_RETRY] = OUTBOX_AGAIN,
+		[OPENPR_UNKNOWN] = OUTBOX_AGAIN, [OPENPR_DENIED] = OUTBOX_PAUSED,
+		[OPENPR_GONE] = OUTBOX_DEAD,	 [OPENPR_REFUSED] = OUTBOX_DEAD,
+	};
+	struct outbox_end end = { .fate = fates[result],
+				  .outcome_known = result != OPENPR_UNKNOWN };
+
+	if (result != OPENPR_OK)
+		end.why = *err;
+	return end;
+}
+
+/* ---- what to say ---- */
+
+static void say(struct buf *text, const char *label, const char *value)
+{
+	if (value && value[0])
+		buf_appendf(text, "%s%s\n", label, value);
+}
+
+char *outbox_builtin(const json_t *run)
+{
+	struct buf text = { 0 };
+	const char *outcome = json_str(run, "outcome");
+	const int64_t exit_code = json_int(run, "exit_code", -1);
+
+	buf_appendf(&text, "Agent %s: %s\n", json_str(run, "agent") ? json_str(run, "agent") : "?",
+		    outcome ? outcome : "ended");
+	say(&text, "Cause: ", json_str(run, "cause"));
+	if (exit_code >= 0)
+		buf_appendf(&text, "Exit code: %lld\n", (long long)exit_code);
+	if (outcome && strcmp(outcome, "success") == 0)
+		say(&text, "\n", json_str(run, "final_text"));
+	return buf_take(&text, NULL);
+}
+
+/* The policy's comment, secrets replaced, with the line by which it is found again. */
+static char *signed_comment(const char *comment, const struct store_report *report)
+{
+	char mark[OUTBOX_MARK_SIZE];
+	_cleanup_free_ char *clean = redact(comment, strlen(comment), NULL);
+	char *text = NULL;
+
+	outbox_mark(report->run_id, report->started, mark);
+	if (!clean || asprintf(&text, "%s\n\n%s", clean, mark) < 0)
+		return NULL;
+	return text;
+}
+
+static json_t *run_for_policy(const struct store_report *report)
+{
+	json_t *run = json_copy(report->run);
+	json_t *status = report->started ? json_string("started") : json_at(report->run, "outcome");
+
+	if (report->started)
+		json_object_set_new(run, "status", status);
+	else if (status)
+		json_object_set(run, "status", status);
+	return run;
+}
+
+static void ask_policy(struct pipeline *pipeline, const struct store_report *report, char **comment,
+		       char **state)
+{
+	json_t *run = run_for_policy(report);
+	json_t *ours = identity_ours(pipeline->identity);
+	const char *agent = json_str(run, "agent");
+	const struct policy_event event = {
+		.body = report->body,
+		.body_len = report->body_len,
+		.completion = report->completion,
+		.ours = ours,
+		.now = clock_wall(),
+	};
+	struct err err;
+
+	if (policy_callback(pipeline->pool, &event, run, agent ? agent : "", comment, state, &err) <
+	    0) {
+		log_event(LOG_LEVEL_ERROR, "callback policy failed, the built-in report is sent",
+			  "run", report->run_id, "why", err.text, NULL);
+		if (!report->started)
+			*comment = outbox_builtin(run);
+	}
+	json_decref(ours);
+	json_decref(run);
+}
+
+static struct outbox_end format(struct pipeline *pipeline, const struct store_report *report)
+{
+	_cleanup_free_ char *comment = NULL;
+	_cleanup_free_ char *state = NULL;
+	_cleanup_free_ char *text = NULL;
+	struct store_call calls[2];
+	size_t count = 0;
+	struct outbox_end end = ended(OUTBOX_EXPANDED);
+
+	ask_policy(pipeline, report, &comment, &state);
+	if (comment && comment[0]) {
+		text = signed_comment(comment, report);
+		if (!text)
+			return ended_why(OUTBOX_AGAIN, "out of memory");
+		calls[count++] = (struct store_call){ .kind = REPORT_COMMENT, .text = text };
+	}
+	if (state && state[0])
+		calls[count++] = (struct store_call){ .kind = REPORT_STATE, .text = state };
+	if (store_expand_report(pipeline->store, report->id, calls, count, &end.why) < 0)
+		end.fate = OUTBOX_AGAIN;
+	return end;
+}
+
+/* ---- the calls ---- */
+
+static struct outbox_end send_comment(const struct config *config, struct openpr *openpr,
+				      const char *token, const struct store_report *report)
+{
+	char mark[OUTBOX_MARK_SIZE];
+	bool found = false;
+	struct err err;
+
+	if (report->attempts > 0) {
+		outbox_mark(report->run_id, report->started, mark);
+		const openpr_result look =
+		    openpr_has_comment(openpr, config, token, report->issue_id, mark, &found, &err);
+		if (look != OPENPR_OK)
+			return judge(look, &err);
+		if (found)
+			return ended(OUTBOX_DELIVERED);
+	}
+	return judge(openpr_comment(openpr, config, token, report->issue_id, report->text, &err),
+		     &err);
+}
+
+static bool equal(const char *a, const char *b)
+{
+	return a && b && strcmp(a, b) == 0;
+}
+
+/* The final state is ours to set only while the issue is as we left it (design 4, end). */
+static struct outbox_end send_state(const struct config *config, struct openpr *openpr,
+				    const char *token, const struct store_report *report)
+{
+	json_t *issue = NULL;
+	struct outbox_end end;
+	struct err err;
+	openpr_result result =
+	    openpr_issue(openpr, config, token, report->issue_id, LOOK_TIMEOUT, &issue, &err);
+
+	if (result != OPENPR_OK)
+		return judge(result, &err);
+
+	const char *state = json_str(issue, "state");
+	if (!equal(json_str(issue, "assignee_id"), report->bot_id)) {
+		end = ended_why(OUTBOX_DROPPED, "the issue is not assigned to the bot any more");
+	} else if (equal(state, report->text)) {
+		end = ended(OUTBOX_DELIVERED);
+	} else if (report->expected_state && !equal(state, report->expected_state)) {
+		end = ended_why(OUTBOX_DROPPED, "the state was changed to \"%s\" by somebody else",
+				state ? state : "?");
+	} else {
+		result =
+		    openpr_set_state(openpr, config, token, report->issue_id, report->text, &err);
+		end = judge(result, &err);
+		if (result == OPENPR_REFUSED)
+			end.fate = OUTBOX_DROPPED;
+	}
+	json_decref(issue);
+	return end;
+}
+
+static struct outbox_end send_ai_end(const struct config *config, struct openpr *openpr,
+				     const char *token, const struct store_report *report)
+{
+	struct err err;
+
+	return judge(openpr_ai_end(openpr, config, token, report->ai_task_id,
+				   report->kind == REPORT_AI_COMPLETE, report->text, &err),
+		     &err);
+}
+
+struct outbox_end outbox_send(struct pipeline *pipeline, const struct config *config,
+			      struct openpr *openpr, const struct store_report *report)
+{
+	if (report->kind == REPORT_FORMAT)
+		return format(pipeline, report);
+
+	pipeline_identify(pipeline, openpr, config);
+	const char *token =
+	    identity_token(pipeline->identity, config, report->bot_id, report->bot_name);
+	if (!token)
+		return ended_why(OUTBOX_PAUSED,
+				 "no token for bot %s: set openpr.bots[\"%s\"].token",
+				 report->bot_name ? report->bot_name : "?",
+				 report->bot_name ? report->bot_name : "?");
+
+	switch (report->kind) {
+	case REPORT_COMMENT:
+		return report->issue_id
+			   ? send_comment(config, openpr, token, report)
+			   : ended_why(OUTBOX_DROPPED, "there is no issue to comment on");
+	case REPORT_STATE:
+		return report->issue_id ? send_state(config, openpr, token, report)
+					: ended_why(OUTBOX_DROPPED, "there is no issue to change");
+	case REPORT_AI_COMPLETE:
+	case REPORT_AI_FAIL:
+		return send_ai_end(config, openpr, token, report);
+	case REPORT_FORMAT:
+		break;
+	}
+	return ended_why(OUTBOX_DEAD, "a report of an unknown kind");
+}

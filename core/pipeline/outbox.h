@@ -1,0 +1,32 @@
+#pragma once
+
+/* One outbox row on its way to OpenPR. */
+
+#include "pipeline/parts.h"
+
+enum outbox_fate {
+	OUTBOX_DELIVERED,
+	OUTBOX_DROPPED,	 /* not sent on purpose; `why` says it */
+	OUTBOX_AGAIN,	 /* later, with back-off */
+	OUTBOX_PAUSED,	 /* the token is not good: its bot waits for a reload */
+	OUTBOX_DEAD,	 /* given up */
+	OUTBOX_EXPANDED, /* a FORMAT row: its calls stand in its place already */
+};
+
+struct outbox_end {
+	enum outbox_fate fate;
+	bool outcome_known; /* AGAIN: it certainly did not arrive */
+	struct err why;	    /* all but DELIVERED and EXPANDED */
+};
+
+/* Blocks on OpenPR or on a policy worker. */
+struct outbox_end outbox_send(struct pipeline *pipeline, const struct config *config,
+			      struct openpr *openpr, const struct store_report *report);
+
+/* The line by which a comment of ours is found again; `started` tells the start's from the end's.
+ */
+#define OUTBOX_MARK_SIZE 64
+void outbox_mark(const char *run_id, bool started, char mark[OUTBOX_MARK_SIZE]);
+
+/* The report that is sent when the callback policy fails; the caller frees, NULL: no memory. */
+char *outbox_builtin(const json_t *run);

@@ -1,0 +1,149 @@
+#include "pipeline/pipeline.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "pipeline/dispatcher.h"
+#include "pipeline/intake.h"
+#include "pipeline/parts.h"
+#include "pipeline/reporter.h"
+
+struct config *pipeline_config(struct pipeline *pipeline)
+{
+	pthread_mutex_lock(&pipeline->lock);
+	struct config *config = config_ref(pipeline->config);
+	pthread_mutex_unlock(&pipeline->lock);
+	return config;
+}
+
+void pipeline_identify(struct pipeline *pipeline, struct openpr *openpr,
+		       const struct config *config)
+{
+	if (config->openpr.api_url && !config->executor.safe_mode)
+		identity_refresh(pipeline->identity, openpr, config);
+}
+
+/* On the store's writer thread. */
+static void work_came(void *ctx)
+{
+	struct pipeline *pipeline = ctx;
+
+	dispatcher_wake(pipeline->dispatcher);
+	reporter_wake(pipeline->reporter);
+}
+
+struct pipeline *pipeline_new(struct config *config, struct store *store, struct policy_pool *pool,
+			      struct err *err)
+{
+	struct pipeline *pipeline = calloc(1, sizeof(*pipeline));
+
+	if (!pipeline) {
+		err_set(err, ERR_NOMEM, "no memory for the pipeline");
+		return NULL;
+	}
+	pthread_mutex_init(&pipeline->lock, NULL);
+	pipeline->config = config_ref(config);
+	pipeline->store = store;
+	pipeline->pool = pool;
+	pipeline->identity = identity_new();
+	pipeline->intake = intake_new(pipeline, err);
+	pipeline->dispatcher = dispatcher_new(pipeline, err);
+	pipeline->reporter = reporter_new(pipeline, err);
+	if (pipeline->identity && pipeline->intake && pipeline->dispatcher && pipeline->reporter)
+		return pipeline;
+	if (!pipeline->identity)
+		err_set(err, ERR_NOMEM, "no memory for the pipeline");
+	pipeline_free(pipeline);
+	return NULL;
+}
+
+int pipeline_start(struct pipeline *pipeline, struct err *err)
+{
+	size_t recovered = 0;
+
+	if (store_recover(pipeline->store, pipeline->config->queue.max_attempts, &recovered, err) <
+		0 ||
+	    store_recover_reports(pipeline->store, err) < 0)
+		return -1;
+	if (recovered > 0) {
+		char count[32];
+		snprintf(count, sizeof(count), "%zu", recovered);
+		log_event(LOG_LEVEL_WARN, "recovered", "runs", count, "why",
+			  "an earlier daemon ended while they ran", NULL);
+	}
+	store_on_work(pipeline->store, work_came, pipeline);
+	if (intake_start(pipeline->intake, err) < 0 ||
+	    dispatcher_start(pipeline->dispatcher, err) < 0 ||
+	    reporter_start(pipeline->reporter, err) < 0)
+		return -1;
+	return 0;
+}
+
+void pipeline_submit(struct pipeline *pipeline, const void *body, size_t len,
+		     pipeline_answer_fn *answer, void *ctx)
+{
+	intake_submit(pipeline->intake, body, len, answer, ctx);
+}
+
+void pipeline_reload(struct pipeline *pipeline, struct config *config)
+{
+	pthread_mutex_lock(&pipeline->lock);
+	struct config *old = pipeline->config;
+	pipeline->config = config_ref(config);
+	pthread_mutex_unlock(&pipeline->lock);
+	config_unref(old);
+	identity_forget(pipeline->identity);
+	reporter_resume(pipeline->reporter);
+	dispatcher_wake(pipeline->dispatcher);
+}
+
+void pipeline_drain(struct pipeline *pipeline)
+{
+	dispatcher_drain(pipeline->dispatcher);
+}
+
+size_t pipeline_running(struct pipeline *pipeline)
+{
+	return dispatcher_running(pipeline->dispatcher);
+}
+
+void pipeline_interrupt(struct pipeline *pipeline)
+{
+	dispatcher_interrupt(pipeline->dispatcher);
+}
+
+void pipeline_stop(struct pipeline *pipeline)
+{
+	dispatcher_interrupt(pipeline->dispatcher);
+	intake_stop(pipeline->intake);
+	dispatcher_stop(pipeline->dispatcher);
+	atomic_store(&pipeline->stop, true);
+	reporter_stop(pipeline->reporter);
+	store_on_work(pipeline->store, NULL, NULL);
+}
+
+void pipeline_free(struct pipeline *pipeline)
+{
+	if (!pipeline)
+		return;
+	reporter_free(pipeline->reporter);
+	dispatcher_free(pipeline->dispatcher);
+	intake_free(pipeline->intake);
+	identity_free(pipeline->identity);
+	config_unref(pipeline->config);
+	pthread_mutex_destroy(&pipeline->lock);
+	free(pipeline);
+}
+
+const char *pipeline_unready(struct pipeline *pipeline)
+{
+	if (!store_healthy(pipeline->store))
+		return "the queue cannot be written";
+	return NULL;
+}
+
+json_t *pipeline_counters(struct pipeline *pipeline)
+{
+	return counters_json(&pipeline->counters);
+}

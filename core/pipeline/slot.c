@@ -1,0 +1,228 @@
+#include "pipeline/slot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#define STORE_PAUSE 1000 /* ms before an outcome that could not be stored is tried again */
+
+struct slot *slot_new(struct store_task *task, struct config *config)
+{
+	struct slot *slot = calloc(1, sizeof(*slot));
+	const struct config_agent *agent = config_agent(config, task->agent);
+
+	if (!slot || (agent && !(slot->directory = launch_directory(agent)))) {
+		free(slot);
+		return NULL;
+	}
+	slot->launch.task = task;
+	slot->launch.config = config_ref(config);
+	return slot;
+}
+
+void slot_free(struct slot *slot)
+{
+	if (!slot)
+		return;
+	run_free(slot->run);
+	run_result_done(&slot->result);
+	launch_done(&slot->launch);
+	free(slot->directory);
+	free(slot);
+}
+
+static bool wait_for_launch(struct slot *slot, struct pipeline *pipeline)
+{
+	(void)slot;
+	(void)pipeline;
+	return false;
+}
+
+/* Ends a run that has no process (any more). */
+static void end_with(struct slot *slot, enum outcome outcome, const char *cause)
+{
+	run_result_done(&slot->result);
+	slot->result = (struct run_result){
+		.outcome = outcome,
+		.exit_code = -1,
+		.cause = cause ? strdup(cause) : NULL,
+		.input_tokens = -1,
+		.output_tokens = -1,
+		.cost_usd = -1,
+	};
+	slot->state = SLOT_ENDED;
+}
+
+/* True when the store took it; else the slot stays and tries again at the next tick. */
+static bool stored(struct slot *slot, int rc, const struct err *err)
+{
+	if (rc == 0)
+		return true;
+	if (slot->retry_at == 0)
+		log_event(LOG_LEVEL_ERROR, "not stored", "run", slot->launch.task->run_id, "why",
+			  err->text, NULL);
+	slot->retry_at = clock_mono() + STORE_PAUSE;
+	return false;
+}
+
+static bool give_back(struct slot *slot, struct pipeline *pipeline, int64_t until,
+		      const char *reason)
+{
+	struct err err;
+
+	return stored(slot,
+		      store_defer(pipeline->store, slot->launch.task->run_id, until, reason, &err),
+		      &err);
+}
+
+static bool start(struct slot *slot, struct pipeline *pipeline)
+{
+	const struct store_task *task = slot->launch.task;
+	struct err err;
+	_cleanup_free_ char *log_path = launch_log_path(slot->launch.config, task->run_id, &err);
+
+	if (!log_path)
+		return give_back(slot, pipeline, clock_wall() + STORE_PAUSE, err.text);
+	if (!stored(slot,
+		    store_started(pipeline->store, task->run_id, clock_wall(), log_path, &err),
+		    &err))
+		return false;
+	slot->retry_at = 0;
+	slot->run = launch_start(&slot->launch, log_path, &err);
+	buf_done(&slot->launch.prompt);
+	if (!slot->run) {
+		end_with(slot, OUTCOME_FAILURE, err.text);
+		return false;
+	}
+	slot->state = SLOT_RUNNING;
+	counters_add(&pipeline->counters, COUNT_STARTED);
+
+	char attempt[16];
+	snprintf(attempt, sizeof(attempt), "%d", task->attempt);
+	log_event(LOG_LEVEL_INFO, "started", "run", task->run_id, "agent", task->agent, "cli",
+		  slot->launch.agent->cli, "issue", task->issue_id, "key", task->issue_key,
+		  "attempt", attempt, "directory", slot->directory, NULL);
+	return false;
+}
+
+static bool act_on_launch(struct slot *slot, struct pipeline *pipeline)
+{
+	const struct launch *launch = &slot->launch;
+	const char *run_id = launch->task->run_id;
+	struct err err;
+
+	if (slot->cancelled) {
+		end_with(slot, OUTCOME_CANCELLED, "cancelled before it started");
+		return false;
+	}
+	if (slot->interrupted)
+		return give_back(slot, pipeline, clock_wall(),
+				 "the daemon stopped before it started");
+
+	switch (launch->verdict) {
+	case LAUNCH_READY:
+		return start(slot, pipeline);
+	case LAUNCH_DEFER:
+		log_event(LOG_LEVEL_WARN, "deferred", "run", run_id, "why", launch->reason, NULL);
+		return give_back(slot, pipeline, launch->until, launch->reason);
+	case LAUNCH_HOLD:
+		log_event(LOG_LEVEL_ERROR, "held", "run", run_id, "why", launch->reason, NULL);
+		return stored(slot, store_hold_task(pipeline->store, run_id, launch->reason, &err),
+			      &err);
+	case LAUNCH_GONE:
+		end_with(slot, OUTCOME_CANCELLED, launch->reason);
+		return false;
+	}
+	return false;
+}
+
+static void ask_to_stop(struct slot *slot)
+{
+	if (slot->stopping || !(slot->cancelled || slot->interrupted))
+		return;
+	slot->stopping = true;
+	run_stop(slot->run, slot->cancelled ? RUN_STOP_CANCEL : RUN_STOP_INTERRUPT);
+}
+
+static bool follow(struct slot *slot, struct pipeline *pipeline)
+{
+	const char *session = NULL;
+	struct err err;
+
+	ask_to_stop(slot);
+	for (;;) {
+		switch (run_read(slot->run, &session, &slot->result)) {
+		case RUN_NOTHING:
+			return false;
+		case RUN_SESSION:
+			store_session(pipeline->store, slot->launch.task->run_id, session, &err);
+			break;
+		case RUN_ENDED:
+			run_free(slot->run);
+			slot->run = NULL;
+			slot->state = SLOT_ENDED;
+			return false;
+		}
+	}
+}
+
+static bool finish(struct slot *slot, struct pipeline *pipeline)
+{
+	const struct run_result *result = &slot->result;
+	const struct store_end end = {
+		.run_id = slot->launch.task->run_id,
+		.outcome = result->outcome,
+		.exit_code = result->exit_code,
+		.signal = result->signal,
+		.ended_at = clock_wall(),
+		.duration = result->duration,
+		.cause = result->cause,
+		.final_text = result->final_text,
+		.tail = result->tail,
+		.session_id = result->session_id,
+		.input_tokens = result->input_tokens,
+		.output_tokens = result->output_tokens,
+		.cost_usd = result->cost_usd,
+		.truncated = result->truncated,
+	};
+	struct err err;
+
+	if (slot->retry_at > clock_mono())
+		return false;
+	if (!stored(slot,
+		    store_end(pipeline->store, &end, /* counted= */ false,
+			      slot->launch.config->queue.max_attempts, &err),
+		    &err))
+		return false;
+
+	char duration[32];
+	snprintf(duration, sizeof(duration), "%.1fs", (double)result->duration / 1000);
+	counters_outcome(&pipeline->counters, result->outcome);
+	log_event(result->outcome == OUTCOME_SUCCESS ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "ended",
+		  "run", end.run_id, "outcome", outcome_name(result->outcome), "duration", duration,
+		  "cause", result->cause, "session", result->session_id, NULL);
+	return true;
+}
+
+bool slot_step(struct slot *slot, struct pipeline *pipeline)
+{
+	static bool (*const steps[SLOT_STATES])(struct slot *, struct pipeline *) = {
+		[SLOT_CLAIMED] = wait_for_launch,
+		[SLOT_PREPARING] = wait_for_launch,
+		[SLOT_PREPARED] = act_on_launch,
+		[SLOT_RUNNING] = follow,
+		[SLOT_ENDED] = finish,
+	};
+	enum slot_state before;
+	bool over;
+
+	do {
+		before = slot->state;
+		over = steps[before](slot, pipeline);
+	} while (!over && slot->state != before);
+	return over;
+}
