@@ -1,0 +1,59 @@
+#include "command/admin_client.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "callback/http.h"
+
+#define TIMEOUT 30000
+#define MAX_ANSWER (64 * 1024 * 1024)
+
+static enum admin_reply read_answer(const struct http_response *response, json_t **answer,
+				    struct err *err)
+{
+	json_t *value =
+	    json_parse(response->body.bytes ? response->body.bytes : "", response->body.len, err);
+
+	if (!value) {
+		err_prefix(err, "the daemon's answer");
+		return ADMIN_REFUSED;
+	}
+	if (response->status < 200 || response->status > 299) {
+		const char *why = json_str(value, "error");
+		err_set(err, ERR_STATE, "%s", why ? why : "the daemon refused");
+		json_decref(value);
+		return ADMIN_REFUSED;
+	}
+	if (answer)
+		*answer = value;
+	else
+		json_decref(value);
+	return ADMIN_OK;
+}
+
+enum admin_reply admin_call(const struct config *config, const char *method, const char *path,
+			    json_t **answer, struct err *err)
+{
+	struct http *http = http_new(NULL, err);
+	struct http_response response = { 0 };
+	char url[512];
+	enum admin_reply reply;
+
+	if (!http)
+		return ADMIN_REFUSED;
+	snprintf(url, sizeof(url), "http://localhost%s", path);
+	const struct http_request request = {
+		.method = method,
+		.url = url,
+		.unix_socket = config->admin_socket,
+		.timeout = TIMEOUT,
+		.max_response = MAX_ANSWER,
+	};
+	if (http_call(http, &request, &response, err) == 0)
+		reply = read_answer(&response, answer, err);
+	else
+		reply = response.sent ? ADMIN_REFUSED : ADMIN_NO_DAEMON;
+	http_response_done(&response);
+	http_free(http);
+	return reply;
+}

@@ -1,0 +1,22 @@
+#pragma once
+
+/* Configuration and policies, loaded and their mistakes said. */
+
+#include "base/json.h"
+#include "command/command.h"
+#include "config/config.h"
+#include "policy/policy.h"
+
+/*
+ * Loads config.lua for a verb that only wants to find the daemon or the queue: an unset env is no
+ * mistake.  NULL after saying every mistake; *code is then the exit code.
+ */
+struct config *check_config_for_client(const struct command_line *line, int *code);
+
+/* Loads config.lua as the daemon needs it; warnings are logged.  NULL after saying every mistake.
+ */
+struct config *check_config_for_serving(const struct command_line *line);
+
+/* Puts the policies that config names in force; -1 after saying every mistake. */
+int check_policies(struct policy_pool *pool, const struct config *config, struct buf *mistakes,
+		   struct err *err);

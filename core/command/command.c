@@ -1,0 +1,211 @@
+#include "command/command.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "exec/whitelist.h"
+
+struct verb {
+	const char *name, *argument; /* argument NULL: takes none */
+	const char *options;	     /* letters of the options it takes, besides c and h */
+	command_fn *run;
+	const char *help;
+};
+
+static const struct verb verbs[] = {
+	{ "serve", NULL, "v", command_serve, "receive events and run agents (the default)" },
+	{ "check", NULL, "j", command_check,
+	  "list every mistake in config.lua, policies and templates" },
+	{ "print-config", NULL, "", command_print_config,
+	  "print config.lua with its defaults, secrets hidden" },
+	{ "print-reference", NULL, "", command_reference,
+	  "print the reference of every option of config.lua" },
+	{ "whitelist", NULL, "", command_whitelist, "print the programs that an agent can be" },
+	{ "runs", NULL, "jn", command_runs, "list runs, newest first" },
+	{ "show", "RUN", "j", command_show,
+	  "show one run with its event, output tail and reports" },
+	{ "events", NULL, "jns", command_events, "list events and what was decided, newest first" },
+	{ "cancel", "RUN", "j", command_cancel, "stop a run, or end a task that waits" },
+	{ "retry", "RUN", "jr", command_retry,
+	  "run an ended task again, or send its report again" },
+	{ "release", "EVENT", "jd", command_release,
+	  "decide a held, disabled or observed event again, or end it" },
+	{ "reload", NULL, "j", command_reload,
+	  "make the daemon read config.lua and policies again" },
+	{ "drain", NULL, "j", command_drain, "make the daemon start nothing new" },
+};
+
+static const struct option options[] = {
+	{ "config", required_argument, NULL, 'c' }, { "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },	    { "json", no_argument, NULL, 'j' },
+	{ "limit", required_argument, NULL, 'n' },  { "status", required_argument, NULL, 's' },
+	{ "report", no_argument, NULL, 'r' },	    { "discard", no_argument, NULL, 'd' },
+	{ "verbose", no_argument, NULL, 'v' },	    { NULL, 0, NULL, 0 },
+};
+
+static const struct {
+	char letter;
+	const char *help;
+} option_help[] = {
+	{ 'j', "  --json           print JSON, for machines" },
+	{ 'n', "  --limit N        at most N of them (default 50)" },
+	{ 's',
+	  "  --status STATUS  only events answered so: held, disabled, observed, ignored, ..." },
+	{ 'r', "  --report         do not run it again, send its report again" },
+	{ 'd', "  --discard        end it for good instead of deciding it again" },
+	{ 'v', "  --verbose        log ignored events too" },
+};
+
+int command_fail(int code, const char *fmt, ...)
+{
+	va_list args;
+
+	fputs("openpr-webhook: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return code;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+static int print_help(void)
+{
+	puts("openpr-webhook turns signed OpenPR events into runs of coding agents.\n\n"
+	     "Usage: openpr-webhook [--config PATH] [VERB [ARGUMENT] [OPTION]...]\n\n"
+	     "Without --config: ./config.lua, then /etc/openpr-webhook/config.lua.\n\nVerbs:");
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		printf("  %-15s %-6s %s\n", verbs[i].name,
+		       verbs[i].argument ? verbs[i].argument : "", verbs[i].help);
+	puts("\n`openpr-webhook VERB --help` lists the options of a verb.\n"
+	     "Exit: 0 done, 1 failed, 2 wrong usage or configuration.");
+	return EXIT_OK;
+}
+
+static int print_verb_help(const struct verb *verb)
+{
+	printf("Usage: openpr-webhook [--config PATH] %s%s%s%s\n\n%s\n", verb->name,
+	       verb->argument ? " " : "", verb->argument ? verb->argument : "",
+	       verb->options[0] ? " [OPTION]..." : "", verb->help);
+	if (verb->options[0])
+		putchar('\n');
+	for (size_t i = 0; i < sizeof(option_help) / sizeof(option_help[0]); i++)
+		if (strchr(verb->options, option_help[i].letter))
+			puts(option_help[i].help);
+	return EXIT_OK;
+}
+
+static int set_option(struct command_line *line, int letter)
+{
+	char *end = NULL;
+
+	switch (letter) {
+	case 'c':
+		line->config = optarg;
+		return 0;
+	case 'j':
+		line->json = true;
+		return 0;
+	case 'r':
+		line->report = true;
+		return 0;
+	case 'd':
+		line->discard = true;
+		return 0;
+	case 's':
+		line->status = optarg;
+		return 0;
+	case 'v':
+		log_set_level(LOG_LEVEL_DEBUG);
+		return 0;
+	case 'n':
+		line->limit = strtol(optarg, &end, 10);
+		if (*end || line->limit < 1 || line->limit > 100000)
+			return command_fail(
+			    -1, "--limit wants a number from 1 to 100000, not \"%s\"", optarg);
+		return 0;
+	default:
+		return -1; /* getopt_long() has said it */
+	}
+}
+
+/* 0, or an exit code + 1. */
+static int parse(int argc, char **argv, struct command_line *line, const struct verb **verb)
+{
+	char used[16] = { 0 };
+	bool help = false;
+	int letter;
+
+	while ((letter = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
+		if (letter == 'V') {
+			puts("openpr-webhook " OPW_VERSION);
+			return EXIT_OK + 1;
+		}
+		if (letter == 'h')
+			help = true;
+		else if (set_option(line, letter) < 0)
+			return EXIT_USAGE + 1;
+		else if (letter != 'c' && !strchr(used, letter) && strlen(used) < sizeof(used) - 1)
+			used[strlen(used)] = (char)letter;
+	}
+	line->verb = optind < argc ? argv[optind++] : NULL;
+	line->argument = optind < argc ? argv[optind++] : NULL;
+	if (help && !line->verb)
+		return print_help() + 1;
+
+	*verb = find_verb(line->verb ? line->verb : "serve");
+	if (!*verb)
+		return command_fail(EXIT_USAGE, "no verb \"%s\"; see openpr-webhook --help",
+				    line->verb) +
+		       1;
+	if (help)
+		return print_verb_help(*verb) + 1;
+	if (optind < argc || (line->argument && !(*verb)->argument))
+		return command_fail(EXIT_USAGE,
+				    "%s: too many arguments; see openpr-webhook %s --help",
+				    (*verb)->name, (*verb)->name) +
+		       1;
+	if (!line->argument && (*verb)->argument)
+		return command_fail(EXIT_USAGE, "%s wants a %s; see openpr-webhook %s --help",
+				    (*verb)->name, (*verb)->argument, (*verb)->name) +
+		       1;
+	for (const char *c = used; *c; c++)
+		if (!strchr((*verb)->options, *c))
+			return command_fail(EXIT_USAGE,
+					    "%s does not take this option; see "
+					    "openpr-webhook %s --help",
+					    (*verb)->name, (*verb)->name) +
+			       1;
+	return 0;
+}
+
+int command_main(int argc, char **argv)
+{
+	struct command_line line = { 0 };
+	const struct verb *verb = NULL;
+	const int early = parse(argc, argv, &line, &verb);
+
+	return early ? early - 1 : verb->run(&line);
+}
+
+const char *const *command_executors(void)
+{
+	static const char *names[64];
+	const struct executor *executor;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) - 1 && (executor = whitelist_at(i));
+	     i++)
+		names[i] = executor->name;
+	return names;
+}

@@ -1,0 +1,217 @@
+/* The daemon: starts the parts in order, waits for signals, stops them in reverse. */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "command/check.h"
+#include "command/command.h"
+#include "command/reload.h"
+#include "exec/run.h"
+#include "server/admin.h"
+
+#define POLICY_WORKERS 4
+#define PRUNE_EVERY (3600 * 1000) /* ms */
+#define DRAIN_LOOK 100		  /* ms between two looks at the runs that still go on */
+
+struct daemon {
+	struct policy_host *host;
+	struct store *store;
+	struct admin *admin;
+	struct reload reload; /* config, pool, pipeline, server */
+	int64_t prune_at;
+};
+
+static void block_signals(sigset_t *signals)
+{
+	sigemptyset(signals);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- start ---- */
+
+static int start_policies(struct daemon *daemon, struct err *err)
+{
+	struct buf mistakes = { 0 };
+
+	daemon->reload.pool = policy_pool_new(daemon->host, POLICY_WORKERS, err);
+	if (!daemon->reload.pool)
+		return -1;
+	const int rc = check_policies(daemon->reload.pool, daemon->reload.config, &mistakes, err);
+	if (rc < 0 && mistakes.bytes)
+		fputs(mistakes.bytes, stderr);
+	buf_done(&mistakes);
+	return rc;
+}
+
+static int start_parts(struct daemon *daemon, struct err *err)
+{
+	struct reload *reload = &daemon->reload;
+	const struct admin_hooks hooks = { .reload = reload_now, .ctx = reload };
+
+	if (start_policies(daemon, err) < 0 ||
+	    store_open(reload->config->queue.path, &daemon->store, err) < 0)
+		return -1;
+	reload->pipeline = pipeline_new(reload->config, daemon->store, reload->pool, err);
+	if (!reload->pipeline || pipeline_start(reload->pipeline, err) < 0)
+		return -1;
+	reload->server = server_start(reload->config, reload->pipeline, 0, err);
+	if (!reload->server)
+		return -1;
+	daemon->admin =
+	    admin_start(reload->config->admin_socket, daemon->store, reload->pipeline, &hooks, err);
+	return daemon->admin ? 0 : -1;
+}
+
+static void say_ready(const struct daemon *daemon)
+{
+	const struct config *config = daemon->reload.config;
+	char address[300];
+	const char *colon = strrchr(config->webhook.listen, ':');
+
+	snprintf(address, sizeof(address), "%.*s:%u",
+		 colon ? (int)(colon - config->webhook.listen) : 0, config->webhook.listen,
+		 (unsigned)server_port(daemon->reload.server));
+	for (size_t i = 0; i < config->agent_count; i++)
+		if (config->agents[i].permissions == PERMISSIONS_FULL)
+			log_event(LOG_LEVEL_WARN, "agent has full permissions", "agent",
+				  config->agents[i].name, NULL);
+	log_event(LOG_LEVEL_INFO, "containment", "active", run_containment(), NULL);
+	log_event(LOG_LEVEL_INFO, "listening", "address", address, "version", OPW_VERSION, "config",
+		  config->path, "admin", config->admin_socket, "cli_executor",
+		  config->features.cli_executor ? "on" : "off", "safe_mode",
+		  config->executor.safe_mode ? "on" : "off", NULL);
+}
+
+/* ---- while it runs ---- */
+
+static void prune(struct daemon *daemon)
+{
+	const struct config *config = daemon->reload.config;
+	json_t *logs = NULL;
+	struct err err;
+
+	daemon->prune_at = clock_mono() + PRUNE_EVERY;
+	if (store_prune(daemon->store, clock_wall(), config->queue.keep, config->webhook.tolerance,
+			&logs, &err) < 0) {
+		log_event(LOG_LEVEL_ERROR, "cannot prune", "why", err.text, NULL);
+		return;
+	}
+	for (size_t i = 0; i < json_array_size(logs); i++) {
+		const char *path = json_string_value(json_array_get(logs, i));
+		if (path && unlink(path) < 0 && errno != ENOENT)
+			log_event(LOG_LEVEL_WARN, "cannot remove a log", "path", path, "why",
+				  strerror(errno), NULL);
+	}
+	json_decref(logs);
+}
+
+static int wait_signal(const sigset_t *signals, int64_t timeout)
+{
+	const struct timespec ts = { .tv_sec = timeout / 1000,
+				     .tv_nsec = (long)(timeout % 1000) * 1000000L };
+
+	return sigtimedwait(signals, NULL, &ts);
+}
+
+static void run(struct daemon *daemon, const sigset_t *signals)
+{
+	for (;;) {
+		const int64_t left = daemon->prune_at - clock_mono();
+		if (left <= 0) {
+			prune(daemon);
+			continue;
+		}
+		const int signal = wait_signal(signals, left);
+		if (signal == SIGTERM || signal == SIGINT) {
+			log_event(LOG_LEVEL_INFO, "stopping", "signal", strsignal(signal), NULL);
+			return;
+		}
+		if (signal == SIGHUP) {
+			struct buf mistakes = { 0 };
+			struct err err;
+			reload_now(&daemon->reload, &mistakes, &err);
+			buf_done(&mistakes);
+		}
+	}
+}
+
+/* ---- stop ---- */
+
+/* Runs may finish, events are received and stored; a second signal or executor.drain_secs ends the
+ * wait. */
+static void drain(struct daemon *daemon, const sigset_t *signals)
+{
+	struct pipeline *pipeline = daemon->reload.pipeline;
+	const int64_t until = clock_mono() + daemon->reload.config->executor.drain;
+	char running[32];
+
+	pipeline_drain(pipeline);
+	snprintf(running, sizeof(running), "%zu", pipeline_running(pipeline));
+	log_event(LOG_LEVEL_INFO, "draining", "running", running, NULL);
+	while (pipeline_running(pipeline) > 0 && clock_mono() < until) {
+		const int signal = wait_signal(signals, DRAIN_LOOK);
+		if (signal == SIGTERM || signal == SIGINT)
+			break;
+	}
+	pipeline_interrupt(pipeline);
+}
+
+static void stop_parts(struct daemon *daemon)
+{
+	struct reload *reload = &daemon->reload;
+
+	if (reload->server)
+		server_stop(reload->server);
+	admin_stop(daemon->admin);
+	if (reload->pipeline)
+		pipeline_stop(reload->pipeline);
+	server_free(reload->server);
+	pipeline_free(reload->pipeline);
+	policy_pool_free(reload->pool);
+	store_close(daemon->store);
+	config_unref(reload->config);
+	pthread_mutex_destroy(&reload->lock);
+	policy_host_free(daemon->host);
+}
+
+int command_serve(const struct command_line *line)
+{
+	struct daemon daemon = { .reload = { .line = line } };
+	sigset_t signals;
+	struct err err;
+
+	pthread_mutex_init(&daemon.reload.lock, NULL);
+	daemon.host = policy_host_start(&err); /* before any secret is read and any thread made */
+	if (!daemon.host || run_setup(&err) < 0)
+		return command_fail(EXIT_FAILED, "%s", err.text);
+	block_signals(&signals);
+
+	daemon.reload.config = check_config_for_serving(line);
+	if (!daemon.reload.config) {
+		stop_parts(&daemon);
+		return EXIT_USAGE;
+	}
+	if (start_parts(&daemon, &err) < 0) {
+		stop_parts(&daemon);
+		return command_fail(err.code == ERR_CONFIG || err.code == ERR_POLICY ? EXIT_USAGE
+										     : EXIT_FAILED,
+				    "%s", err.text);
+	}
+	say_ready(&daemon);
+	run(&daemon, &signals);
+	drain(&daemon, &signals);
+	stop_parts(&daemon);
+	log_event(LOG_LEVEL_INFO, "stopped", NULL);
+	return EXIT_OK;
+}
