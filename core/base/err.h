@@ -16,8 +16,9 @@ enum err_code {
 	ERR_POLICY,  /* a policy raised, answered nonsense or died */
 	ERR_TIMEOUT,
 	ERR_NOTFOUND,
-	ERR_STATE, /* the thing exists, but not in a state that allows this */
-	ERR_FULL,  /* a bound was reached, or the disk is full */
+	ERR_CONFLICT, /* the thing exists, but not in a state that allows this; ERR_STATE is
+			 OpenSSL's */
+	ERR_FULL,     /* a bound was reached, or the disk is full */
 };
 
 struct err {
@@ -25,7 +26,10 @@ struct err {
 	char text[512];
 };
 
-/* Fills err and always returns -1, so a caller writes `return err_set(err, ...)`. */
+/*
+ * Fills err and always returns -1, so a caller writes `return err_set(err, ...)`.  The text is cut
+ * to fit and is always valid UTF-8: bytes that are not become '?'.
+ */
 __attribute__((format(printf, 3, 4))) int err_set(struct err *err, enum err_code code,
 						  const char *fmt, ...);
 

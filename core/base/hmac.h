@@ -14,6 +14,7 @@
 
 struct hmac;
 
+/* NULL with err filled; ERR_INVALID for an empty key.  key is copied. */
 struct hmac *hmac_new(const void *key, size_t key_len, struct err *err);
 void hmac_free(struct hmac *hmac); /* accepts NULL */
 

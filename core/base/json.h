@@ -13,8 +13,15 @@
 
 #include "base/err.h"
 
-/* Parses one JSON text, nothing behind it.  \u0000 is allowed.  NULL with err filled; else
- * json_decref(). */
+/* Deeper or larger texts are refused before anything is built. */
+#define JSON_MAX_DEPTH 64
+#define JSON_MAX_VALUES 250000
+
+/*
+ * Parses one JSON text, nothing behind it.  \u0000 is allowed.  Where an integer does not fit 64
+ * bits, all integers of that text become reals (json_int() reads them all the same).  NULL with err
+ * filled (ERR_INVALID, ERR_NOMEM; it quotes nothing of the text); else json_decref().
+ */
 json_t *json_parse(const char *text, size_t len, struct err *err);
 
 /* Compact text, the caller frees; NULL only when memory is short. */
@@ -26,5 +33,5 @@ json_t *json_at(const json_t *value, const char *path);
 /* json_at() as a string without NULs inside, or NULL.  Borrowed from value. */
 const char *json_str(const json_t *value, const char *path);
 
-/* json_at() as an integer, or otherwise. */
+/* json_at() as an integer (4.0 is one), or otherwise. */
 int64_t json_int(const json_t *value, const char *path, int64_t otherwise);

@@ -8,15 +8,22 @@
 
 #include <stddef.h>
 
-/* Remembers a copy.  Values shorter than 4 bytes are ignored: they would blank ordinary text. */
+/*
+ * Remembers a copy, as it is and as a JSON writer escapes it (with and without `\/`).  Other
+ * encodings (percent, base64) are not known.  Values shorter than 4 bytes are ignored: they would
+ * blank ordinary text.  NULL is ignored.
+ */
 void redact_add(const char *secret);
 
-/* Forgets all of them (tests, and before a reload adds the new set). */
+/*
+ * Forgets all of them; for tests.  A reload only adds: what started under the old configuration may
+ * still print its secrets.
+ */
 void redact_clear(void);
 
 /*
- * A NUL-terminated copy of text with every known secret replaced by "[secret]"; the longest one
- * wins where several match.  The caller frees.  NULL only when memory is short.  out_len may be
+ * A NUL-terminated copy of text with every known secret replaced by "[secret]"; secrets that
+ * overlap become one.  The caller frees.  NULL only when memory is short.  out_len may be
  * NULL.
  */
 char *redact(const char *text, size_t len, size_t *out_len);

@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Bytes of the character that text begins with, or 0 when it does not begin with a whole one. */
+size_t utf8_step(const char *text, size_t len);
+
 bool utf8_valid(const char *text, size_t len);
 
 /*
@@ -13,5 +16,8 @@ bool utf8_valid(const char *text, size_t len);
  */
 char *utf8_repair(const char *text, size_t len, size_t *out_len);
 
-/* The largest n <= max such that the first n bytes end on a character boundary. */
+/*
+ * The largest n <= max such that the first n bytes end on a character boundary.  Where text is not
+ * UTF-8, max itself.
+ */
 size_t utf8_clip(const char *text, size_t len, size_t max);

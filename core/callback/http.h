@@ -16,7 +16,7 @@
 
 struct http;
 
-/* `stop` may be NULL; once it is true, calls end at once with ERR_STATE. */
+/* `stop` may be NULL; once it is true, calls end at once with ERR_CONFLICT. */
 struct http *http_new(const atomic_bool *stop, struct err *err);
 void http_free(struct http *http);
 

@@ -20,7 +20,7 @@ static enum admin_reply read_answer(const struct http_response *response, json_t
 	}
 	if (response->status < 200 || response->status > 299) {
 		const char *why = json_str(value, "error");
-		err_set(err, ERR_STATE, "%s", why ? why : "the daemon refused");
+		err_set(err, ERR_CONFLICT, "%s", why ? why : "the daemon refused");
 		json_decref(value);
 		return ADMIN_REFUSED;
 	}

@@ -153,7 +153,7 @@ static void fill(const char **field, const json_t *extra, const char *path)
 int event_complete(struct event *event, const char *completion, struct err *err)
 {
 	if (event->extra)
-		return err_set(err, ERR_STATE, "the event is complete already");
+		return err_set(err, ERR_CONFLICT, "the event is complete already");
 	event->completion = strdup(completion);
 	if (!event->completion)
 		return err_set(err, ERR_NOMEM, "no memory to complete an event");

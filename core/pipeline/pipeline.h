@@ -42,7 +42,7 @@ void pipeline_submit(struct pipeline *pipeline, const void *body, size_t len,
 void pipeline_reload(struct pipeline *pipeline, struct config *config);
 
 /* Decides a releasable event anew; the answer as the webhook would have got it.  Blocks;
- * ERR_NOTFOUND, ERR_STATE. */
+ * ERR_NOTFOUND, ERR_CONFLICT. */
 int pipeline_release(struct pipeline *pipeline, const char *event_id, json_t **answer,
 		     struct err *err);
 

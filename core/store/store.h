@@ -158,7 +158,7 @@ void store_stored_free(struct store_stored *stored); /* accepts NULL */
 /* The oldest event that was stored undecided; 0 with *stored NULL when there is none. */
 int store_next_undecided(struct store *store, struct store_stored **stored, struct err *err);
 
-/* A held, disabled, observed (or undecided) event by our id; ERR_NOTFOUND, ERR_STATE when it is not
+/* A held, disabled, observed (or undecided) event by our id; ERR_NOTFOUND, ERR_CONFLICT when it is not
  * releasable. */
 int store_releasable(struct store *store, const char *event_id, struct store_stored **stored,
 		     struct err *err);

@@ -193,7 +193,7 @@ static void completion_fills_what_is_missing(void **state)
 	assert_string_equal(event_stored(event)->completion,
 			    "{\"issue\":{\"title\":\"T\",\"state\":\"todo\"}}");
 	assert_int_equal(event_complete(event, "{}", &err), -1);
-	assert_int_equal(err.code, ERR_STATE);
+	assert_int_equal(err.code, ERR_CONFLICT);
 	event_free(event);
 }
 
