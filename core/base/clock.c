@@ -149,7 +149,10 @@ void clock_format(int64_t ms, char out[CLOCK_TEXT_SIZE])
 			 ms < 0 ? "0000-01-01T00:00:00.000Z" : "9999-12-31T23:59:59.999Z");
 		return;
 	}
-	const size_t len = strftime(out, CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S", &parts);
-
-	snprintf(out + len, CLOCK_TEXT_SIZE - len, ".%03dZ", (int)(ms - (int64_t)seconds * 1000));
+	/* Not strftime(): its %Y does not pad. */
+	snprintf(out, CLOCK_TEXT_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+		 (unsigned)(parts.tm_year + 1900) % 10000, (unsigned)(parts.tm_mon + 1) % 100,
+		 (unsigned)parts.tm_mday % 100, (unsigned)parts.tm_hour % 100,
+		 (unsigned)parts.tm_min % 100, (unsigned)parts.tm_sec % 100,
+		 (unsigned)(ms - (int64_t)seconds * 1000) % 1000);
 }

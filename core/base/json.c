@@ -1,6 +1,5 @@
 #include "base/json.h"
 
-#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -133,7 +132,8 @@ int64_t json_int(const json_t *value, const char *path, int64_t otherwise)
 	/* Beside one integer that does not fit, json_parse() makes all of them reals. */
 	const double real = json_real_value(at);
 
-	if (json_is_real(at) && fabs(real) <= 9007199254740992.0 && real == trunc(real))
+	if (json_is_real(at) && real >= -9007199254740992.0 && real <= 9007199254740992.0 &&
+	    real == (double)(int64_t)real)
 		return (int64_t)real;
 	return otherwise;
 }
