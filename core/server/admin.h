@@ -12,13 +12,21 @@
 
 struct admin;
 
-/* reload is asked by POST /api/reload and runs on the caller's side; it returns 0, or -1 with the
- * mistakes in err. */
+/*
+ * What only the caller can do.  Both run on the admin thread.
+ *
+ * reload: POST /api/reload; 0, or -1 with err filled and the mistakes, one a line, in `mistakes`.
+ * counters: more of them for GET /api/status ({"server": ...}), which come under "counters"; may be
+ * NULL; the result is owned by the admin listener.
+ */
 struct admin_hooks {
 	int (*reload)(void *ctx, struct buf *mistakes, struct err *err);
 	void *ctx;
+	json_t *(*counters)(void *ctx);
 };
 
+/* The hooks are copied, the rest is borrowed.  Refuses a path where another process answers, or
+ * that is no socket; a folder that is missing is made (0700). */
 struct admin *admin_start(const char *socket_path, struct store *store, struct pipeline *pipeline,
 			  const struct admin_hooks *hooks, struct err *err);
 void admin_stop(struct admin *admin); /* accepts NULL; removes the socket */

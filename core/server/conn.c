@@ -1,0 +1,186 @@
+#include "server/conn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "server/loop.h"
+
+/* ---- life ---- */
+
+static void on_read(h2o_socket_t *sock, const char *err);
+
+void conn_unsettle(struct conn *conn)
+{
+	if (conn->unsettled)
+		return;
+	conn->unsettled = true;
+	conn->unsettled_next = conn->loop->unsettled;
+	conn->loop->unsettled = conn;
+}
+
+void conn_reading(struct conn *conn)
+{
+	const int64_t now = clock_mono();
+
+	conn->state = CONN_READING;
+	conn->begun = false;
+	conn->verified = false;
+	conn->head = (struct head){ 0 };
+	conn->deadline = now + conn->loop->site->head_timeout;
+	atomic_store(&conn->member.since, now);
+}
+
+/* libh2o has closed the socket; the connection itself stays until the end of the turn. */
+static void on_close(void *data)
+{
+	struct conn *conn = data;
+	struct loop *loop = conn->loop;
+
+	conn->sock = NULL;
+	crowd_leave(loop->site->crowd, &conn->member);
+	if (conn->next)
+		conn->next->prev = conn->prev;
+	if (conn->prev)
+		conn->prev->next = conn->next;
+	else
+		loop->conns = conn->next;
+	conn->next = loop->dead;
+	loop->dead = conn;
+}
+
+void conn_open(struct loop *loop, h2o_socket_t *sock)
+{
+	struct conn *conn = h2o_mem_alloc(sizeof(*conn));
+
+	memset(conn, 0, sizeof(*conn));
+	conn->loop = loop;
+	conn->sock = sock;
+	conn->next = loop->conns;
+	if (conn->next)
+		conn->next->prev = conn;
+	loop->conns = conn;
+	crowd_enter(loop->site->crowd, &conn->member, loop->index, clock_mono());
+	tally_connection(loop->site->tally);
+	conn_reading(conn);
+	sock->on_close.cb = on_close;
+	sock->on_close.data = conn;
+	h2o_accept(&loop->accept, sock);
+	conn->library_read = sock->_cb.read;
+	sock->_cb.read = on_read;
+}
+
+void conn_kill(struct conn *conn)
+{
+	if (conn->sock)
+		conn->library_read(conn->sock, "closed by the server");
+}
+
+void conn_bury(struct loop *loop)
+{
+	struct conn *conn = loop->dead;
+
+	loop->dead = NULL;
+	while (conn) {
+		struct conn *next = conn->next;
+		if (conn->unsettled) { /* closed while the list was walked: next turn */
+			conn->next = loop->dead;
+			loop->dead = conn;
+		} else {
+			free(conn->stash);
+			free(conn->last);
+			free(conn);
+		}
+		conn = next;
+	}
+}
+
+/* ---- reading ---- */
+
+/* libh2o has seen all that came and waits for more. */
+static void waits(struct conn *conn)
+{
+	const size_t size = conn->sock->input->size;
+
+	conn_measure(conn);
+	/* Only a chunked body can get here: a length was checked with the head. */
+	if (size > conn->head.len && size - conn->head.len > conn->loop->site->max_body)
+		conn_refuse(conn, REFUSED_TOO_LARGE, 413, "the body is too large");
+	else if (conn->sock->_cb.read != on_read)
+		conn_unsettle(conn);
+}
+
+static void received(struct conn *conn)
+{
+	const struct site *site = conn->loop->site;
+	h2o_socket_t *sock = conn->sock;
+
+	if (!conn->begun && sock->input->size > 0) {
+		conn->begun = true;
+		conn->deadline = clock_mono() + site->head_timeout;
+	}
+	conn_measure(conn);
+	conn_shed(conn->loop);
+	if (!conn->sock)
+		return;
+	const enum head_state state =
+	    head_check(&conn->head, sock->input->bytes, sock->input->size);
+	if (state == HEAD_INCOMPLETE)
+		return;
+	if (state == HEAD_REFUSED) {
+		conn_refuse(conn, REFUSED_BAD_HEAD, conn->head.status, conn->head.error);
+		return;
+	}
+	if (conn->head.has_length && conn->head.content_length > site->max_body) {
+		conn_refuse(conn, REFUSED_TOO_LARGE, 413, "the body is too large");
+		return;
+	}
+	conn->library_read(sock, NULL);
+	if (conn->sock && conn->state == CONN_READING)
+		waits(conn);
+}
+
+static void on_read(h2o_socket_t *sock, const char *err)
+{
+	struct conn *conn = sock->on_close.data;
+
+	if (err)
+		conn->library_read(sock, err);
+	else
+		received(conn);
+}
+
+static void settle(struct conn *conn)
+{
+	if (!conn->sock || conn->state != CONN_READING)
+		return;
+	if (!conn->sock->_cb.read) { /* "100 Continue" is still being written */
+		conn_unsettle(conn);
+		return;
+	}
+	conn->sock->_cb.read = on_read;
+	if (conn->stash_len == 0) {
+		conn_measure(conn);
+		return;
+	}
+	const h2o_iovec_t room = h2o_buffer_reserve(&conn->sock->input, conn->stash_len);
+	memcpy(room.base, conn->stash, conn->stash_len);
+	conn->sock->input->size += conn->stash_len;
+	free(conn->stash);
+	conn->stash = NULL;
+	conn->stash_len = 0;
+	received(conn);
+}
+
+void conn_settle(struct loop *loop)
+{
+	struct conn *conn = loop->unsettled;
+
+	loop->unsettled = NULL;
+	while (conn) {
+		struct conn *next = conn->unsettled_next;
+		conn->unsettled = false;
+		settle(conn);
+		conn = next;
+	}
+}
