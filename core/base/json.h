@@ -18,10 +18,10 @@
 #define JSON_MAX_VALUES 250000
 
 /*
- * Parses one JSON text, nothing behind it.  \u0000 is allowed in strings, not in
- * keys.  Where an integer does not fit 64
- * bits, all integers of that text become reals (json_int() reads them all the same).  NULL with err
- * filled (ERR_INVALID, ERR_NOMEM; it quotes nothing of the text); else json_decref().
+ * Parses one JSON text, nothing behind it.  \u0000 is allowed in strings, not in keys.  Where an
+ * integer does not fit 64 bits, all integers of that text become reals (json_int() reads them all
+ * the same).  NULL with err filled (ERR_INVALID, ERR_NOMEM; it quotes nothing of the text); else
+ * json_decref().
  */
 json_t *json_parse(const char *text, size_t len, struct err *err);
 
