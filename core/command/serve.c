@@ -193,7 +193,8 @@ int command_serve(const struct command_line *line)
 
 	pthread_mutex_init(&daemon.reload.lock, NULL);
 	daemon.host = policy_host_start(&err); /* before any secret is read and any thread made */
-	if (!daemon.host || run_setup(&err) < 0)
+	if (!daemon.host || run_setup(&err) < 0 ||
+	    run_know_pid(policy_host_pid(daemon.host), &err) < 0)
 		return command_fail(EXIT_FAILED, "%s", err.text);
 	block_signals(&signals);
 
