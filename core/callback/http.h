@@ -2,8 +2,11 @@
 
 /*
  * One HTTP exchange over libcurl: whole-call deadline, bounded response, no redirects, http and
- * https only, no proxy surprises (NO_SIGNAL set). A `struct http` belongs to one thread and keeps
- * its connections.
+ * https only, HTTP/1.1, certificates checked, no signals.  Proxies only as the environment names
+ * them.  A `struct http` belongs to one thread and keeps its connections.
+ *
+ * Only GET goes over a connection that was used before: libcurl sends a request again by itself
+ * when such a connection is closed without an answer, and a comment must not be posted twice.
  */
 
 #include <stdatomic.h>
@@ -29,6 +32,10 @@ struct http_request {
 	size_t body_len;
 	int64_t timeout;     /* ms for all of it */
 	size_t max_response; /* bytes; more is ERR_FULL */
+	/* May be NULL.  Takes the body as it arrives, whatever the status; response->body stays
+	 * empty then. */
+	void (*sink)(void *arg, const char *bytes, size_t len);
+	void *sink_arg;
 };
 
 struct http_response {

@@ -25,7 +25,7 @@ enum openpr_verdict {
 	OPENPR_RETRY,	/* not reached, overloaded, 5xx: send again later */
 	OPENPR_UNKNOWN, /* as RETRY, but it may have arrived */
 	OPENPR_DENIED,	/* 401 or 403: this token is not good for this */
-	OPENPR_GONE,	/* 404 */
+	OPENPR_GONE,	/* code 404; a bare HTTP 404 is not OpenPR's word on an issue: RETRY */
 	OPENPR_REFUSED, /* any other permanent no */
 };
 
@@ -41,18 +41,20 @@ openpr_result openpr_whoami(struct openpr *openpr, const struct config *config, 
 openpr_result openpr_issue(struct openpr *openpr, const struct config *config, const char *token,
 			   const char *issue_id, int64_t timeout, json_t **issue, struct err *err);
 
-/* Whether a comment of the issue has the line `mark` (a whole line, trimmed). */
+/* Whether a comment of the issue has the line `mark` (a whole line, trimmed; printable ASCII).  OK
+ * only when all comments were read. */
 openpr_result openpr_has_comment(struct openpr *openpr, const struct config *config,
 				 const char *token, const char *issue_id, const char *mark,
 				 bool *found, struct err *err);
 
+/* Texts are cleaned on the way: callback/clean.h. */
 openpr_result openpr_comment(struct openpr *openpr, const struct config *config, const char *token,
 			     const char *issue_id, const char *text, struct err *err);
 openpr_result openpr_set_state(struct openpr *openpr, const struct config *config,
 			       const char *token, const char *issue_id, const char *state,
 			       struct err *err);
 
-/* Always REST.  A repeated end of an ended task is OPENPR_OK. */
+/* Always REST.  `json_body` is JSON text.  A repeated end of an ended task is OPENPR_OK. */
 openpr_result openpr_ai_end(struct openpr *openpr, const struct config *config, const char *token,
 			    const char *ai_task_id, bool complete, const char *json_body,
 			    struct err *err);
