@@ -68,11 +68,26 @@ enum run_stop { RUN_STOP_CANCEL, RUN_STOP_INTERRUPT };
 /* Asks for the end: the executor's stop signal, 5 s, KILL, until nothing is left. */
 void run_stop(struct run *run, enum run_stop why);
 
+/*
+ * When run_read() must be called although run_fd() is silent, in monotonic ms.  Behind it the
+ * runner has missed its own deadline (an agent of the same user can stop it), and run_read() kills
+ * it and what it left.
+ */
+int64_t run_deadline(const struct run *run);
+
 void run_free(struct run *run); /* accepts NULL; kills without grace what still runs */
 
 /* Makes the calling process adopt what dead runners leave and unreadable in /proc
  * (PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE 0). Once, early in main. */
 int run_setup(struct err *err);
+
+/*
+ * Children of this process that are no run's leftovers (the policy zygote).  When a runner has died
+ * by itself, every other child is taken for one of its orphans and killed.  Any thread may call
+ * both; whoever reaps a known child forgets it first.
+ */
+int run_know_pid(pid_t pid, struct err *err);
+void run_forget_pid(pid_t pid);
 
 /* Which containment is active here, for the log and doctor: "pid namespace", "subreaper". Static.
  */

@@ -1,0 +1,104 @@
+#include "exec/argv.h"
+
+#include <string.h>
+
+static int add_all(struct strings *argv, const char *const *items)
+{
+	for (; *items; items++)
+		if (strings_add(argv, *items) < 0)
+			return -1;
+	return 0;
+}
+
+static int add_option(struct strings *argv, const char *option, const char *value)
+{
+	if (!value)
+		return 0;
+	return strings_add(argv, option) < 0 || strings_add(argv, value) < 0 ? -1 : 0;
+}
+
+/*
+ * codex waits for ever for an endpoint that is away unless told otherwise, asks github.com for
+ * plugins, replaces PATH in a login shell, and shows its whole environment to the shell unless the
+ * default excludes (*KEY*, *SECRET*, *TOKEN*) are asked for.
+ */
+static int codex(struct strings *argv, const struct spec *spec)
+{
+	static const char *const settings[] = {
+		"-c", "features.unbounded_connection_retries=false",
+		"-c", "features.plugins=false",
+		"-c", "analytics.enabled=false",
+		"-c", "allow_login_shell=false",
+		"-c", "shell_environment_policy.ignore_default_excludes=false",
+		NULL,
+	};
+
+	if (strings_add(argv, "exec") < 0 || add_option(argv, "-C", spec->working_dir) < 0 ||
+	    strings_add(argv, "--json") < 0 || strings_add(argv, "--skip-git-repo-check") < 0 ||
+	    add_option(argv, "-s", spec->full ? "danger-full-access" : "workspace-write") < 0 ||
+	    add_option(argv, "-m", spec->model) < 0 || add_all(argv, settings) < 0)
+		return -1;
+	return strings_add(argv, "-");
+}
+
+static int claude(struct strings *argv, const struct spec *spec)
+{
+	static const char *const output[] = { "-p", "--output-format", "stream-json", "--verbose",
+					      NULL };
+	static const char *const full[] = { "--permission-mode", "bypassPermissions", NULL };
+	static const char *const workspace[] = { "--permission-mode", "dontAsk", "--allowedTools",
+						 "Bash,Edit,Write,Read,Glob,Grep", NULL };
+	/* Without these, hooks, apiKeyHelper and MCP servers of the repository run. */
+	static const char *const untrusted[] = { "--strict-mcp-config", "--setting-sources", "user",
+						 NULL };
+
+	if (add_all(argv, output) < 0 || add_all(argv, spec->full ? full : workspace) < 0 ||
+	    (!spec->trust_repository && add_all(argv, untrusted) < 0))
+		return -1;
+	return add_option(argv, "--model", spec->model);
+}
+
+static int opencode(struct strings *argv, const struct spec *spec)
+{
+	static const char *const start[] = { "run", "--format", "json", NULL };
+
+	if (add_all(argv, start) < 0 || add_option(argv, "--dir", spec->working_dir) < 0)
+		return -1;
+	return add_option(argv, "--model", spec->model);
+}
+
+static int plain(struct strings *argv, const struct spec *spec)
+{
+	(void)argv;
+	(void)spec;
+	return 0;
+}
+
+int argv_build(const struct executor *executor, const char *program, const struct spec *spec,
+	       struct strings *argv, struct err *err)
+{
+	static int (*const shapes[])(struct strings *, const struct spec *) = {
+		[STREAM_CODEX] = codex,
+		[STREAM_CLAUDE] = claude,
+		[STREAM_OPENCODE] = opencode,
+		[STREAM_PLAIN] = plain,
+	};
+
+	if (argv_check_model(spec->model, err) < 0)
+		return -1;
+	if (strings_add(argv, program) < 0 || shapes[executor->stream](argv, spec) < 0)
+		return err_set(err, ERR_NOMEM, "no memory for the arguments");
+	return 0;
+}
+
+const char *argv_prompt_guard(const struct executor *executor, const char *prompt, size_t len)
+{
+	return executor->stream == STREAM_CLAUDE && len > 0 && prompt[0] == '/' ? "\n" : "";
+}
+
+int argv_check_model(const char *model, struct err *err)
+{
+	if (model && (model[0] == '\0' || model[0] == '-'))
+		return err_set(err, ERR_INVALID, "\"%.100s\" is not the name of a model", model);
+	return 0;
+}

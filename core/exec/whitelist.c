@@ -1,0 +1,74 @@
+#include "exec/whitelist.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "exec/whitelist_extra.h" /* made by CMake from OPENPR_WEBHOOK_EXTRA_EXECUTORS */
+
+#define EXTRA(extra_name, extra_program)                                                           \
+	{ .name = extra_name,                                                                      \
+	  .program = extra_program,                                                                \
+	  .stream = STREAM_PLAIN,                                                                  \
+	  .stop_signal = SIGTERM },
+
+static const struct executor executors[] = {
+	{ .name = "codex", .program = "codex", .stream = STREAM_CODEX, .stop_signal = SIGINT },
+	{ .name = "claude-code",
+	  .program = "claude",
+	  .stream = STREAM_CLAUDE,
+	  .stop_signal = SIGTERM },
+	{ .name = "opencode",
+	  .program = "opencode",
+	  .stream = STREAM_OPENCODE,
+	  .stop_signal = SIGTERM },
+	WHITELIST_EXTRA
+};
+
+static const size_t executor_count = sizeof(executors) / sizeof(executors[0]);
+
+static const char *stream_words(enum stream_kind stream)
+{
+	switch (stream) {
+	case STREAM_CODEX:
+		return "codex JSON lines";
+	case STREAM_CLAUDE:
+		return "claude stream-json";
+	case STREAM_OPENCODE:
+		return "opencode JSON lines";
+	case STREAM_PLAIN:
+		break;
+	}
+	return "plain text";
+}
+
+const struct executor *whitelist_find(const char *name)
+{
+	for (size_t i = 0; name && i < executor_count; i++)
+		if (strcmp(executors[i].name, name) == 0)
+			return &executors[i];
+	return NULL;
+}
+
+const struct executor *whitelist_at(size_t index)
+{
+	return index < executor_count ? &executors[index] : NULL;
+}
+
+int whitelist_names(struct buf *out)
+{
+	for (size_t i = 0; i < executor_count; i++)
+		if (buf_appendf(out, "%s%s", i > 0 ? ", " : "", executors[i].name) < 0)
+			return -1;
+	return 0;
+}
+
+int whitelist_print(struct buf *out)
+{
+	if (buf_appendf(out, "%-20s %-20s %s\n", "NAME", "PROGRAM", "OUTPUT") < 0)
+		return -1;
+	for (size_t i = 0; i < executor_count; i++)
+		if (buf_appendf(out, "%-20s %-20s %s\n", executors[i].name, executors[i].program,
+				stream_words(executors[i].stream)) < 0)
+			return -1;
+	return 0;
+}
