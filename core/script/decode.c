@@ -1,7 +1,5 @@
 #include "script/decode.h"
 
-#include <math.h>
-
 #include <lauxlib.h>
 #include <lua-cjson.h>
 
@@ -12,11 +10,13 @@
 static int make_integer(lua_State *L)
 {
 	const lua_Number number = lua_tonumber(L, -1);
+	int is_whole;
+	const lua_Integer whole = lua_tointegerx(L, -1, &is_whole);
 
-	if (lua_isinteger(L, -1) || fabs(number) > EXACT || floor(number) != number)
+	if (!is_whole || lua_isinteger(L, -1) || number > EXACT || number < -EXACT)
 		return 0;
 	lua_pop(L, 1);
-	lua_pushinteger(L, (lua_Integer)number);
+	lua_pushinteger(L, whole);
 	return 1;
 }
 

@@ -23,7 +23,7 @@ struct out {
 	size_t len, cap;
 };
 
-static void write(struct out *out, const void *bytes, size_t len)
+static void put(struct out *out, const void *bytes, size_t len)
 {
 	if (len > out->cap - out->len) {
 		const size_t cap = (out->len + len) * 2;
@@ -39,9 +39,9 @@ static void write(struct out *out, const void *bytes, size_t len)
 	out->len += len;
 }
 
-static void write_text(struct out *out, const char *text)
+static void put_text(struct out *out, const char *text)
 {
-	write(out, text, strlen(text));
+	put(out, text, strlen(text));
 }
 
 /* How many bytes at text are one character; 0: the first one is no part of any. */
@@ -55,7 +55,7 @@ static size_t character(const char *text, size_t left)
 	return 0;
 }
 
-static void write_escape(struct out *out, unsigned char byte)
+static void put_escape(struct out *out, unsigned char byte)
 {
 	char text[8];
 
@@ -70,7 +70,7 @@ static void write_escape(struct out *out, unsigned char byte)
 	default:
 		snprintf(text, sizeof(text), "\\u%04x", byte);
 	}
-	write_text(out, text);
+	put_text(out, text);
 }
 
 static bool needs_escape(unsigned char byte)
@@ -78,12 +78,12 @@ static bool needs_escape(unsigned char byte)
 	return byte < 0x20 || byte == '"' || byte == '\\';
 }
 
-static void write_string(struct out *out, const char *text, size_t len)
+static void put_string(struct out *out, const char *text, size_t len)
 {
 	const bool valid = utf8_valid(text, len);
 	size_t plain = 0; /* bytes before text that are not written yet */
 
-	write_text(out, "\"");
+	put_text(out, "\"");
 	while (len > 0) {
 		const bool escape = needs_escape((unsigned char)*text);
 		size_t size = valid ? 1 : character(text, len);
@@ -91,38 +91,38 @@ static void write_string(struct out *out, const char *text, size_t len)
 		if (!escape && size > 0) {
 			plain += size;
 		} else {
-			write(out, text - plain, plain);
+			put(out, text - plain, plain);
 			plain = 0;
 			if (escape)
-				write_escape(out, (unsigned char)*text);
+				put_escape(out, (unsigned char)*text);
 			else
-				write_text(out, REPLACEMENT);
+				put_text(out, REPLACEMENT);
 			size = 1;
 		}
 		text += size;
 		len -= size;
 	}
-	write(out, text - plain, plain);
-	write_text(out, "\"");
+	put(out, text - plain, plain);
+	put_text(out, "\"");
 }
 
-static void write_number(struct out *out, int index)
+static void put_number(struct out *out, int index)
 {
 	char text[40];
+	int is_whole;
+	const lua_Integer whole = lua_tointegerx(out->L, index, &is_whole);
 	const lua_Number number = lua_tonumber(out->L, index);
 
-	if (lua_isinteger(out->L, index))
-		snprintf(text, sizeof(text), "%" PRId64, (int64_t)lua_tointeger(out->L, index));
-	else if (!isfinite(number))
+	if (!isfinite(number))
 		luaL_error(out->L, "JSON has no way to write this number");
-	else if (floor(number) == number && fabs(number) <= EXACT)
-		snprintf(text, sizeof(text), "%" PRId64, (int64_t)number);
+	if (lua_isinteger(out->L, index) || (is_whole && number <= EXACT && number >= -EXACT))
+		snprintf(text, sizeof(text), "%" PRId64, (int64_t)whole);
 	else
 		snprintf(text, sizeof(text), "%.17g", number);
-	write_text(out, text);
+	put_text(out, text);
 }
 
-static void write_value(struct out *out, int index, int depth);
+static void put_value(struct out *out, int index, int depth);
 
 struct shape {
 	size_t keys, strings;
@@ -157,20 +157,20 @@ static bool is_marked(lua_State *L, int table)
 	return marked;
 }
 
-static void write_array(struct out *out, int table, lua_Integer last, int depth)
+static void put_array(struct out *out, int table, lua_Integer last, int depth)
 {
-	write_text(out, "[");
+	put_text(out, "[");
 	for (lua_Integer i = 1; i <= last; i++) {
 		if (i > 1)
-			write_text(out, ",");
+			put_text(out, ",");
 		lua_rawgeti(out->L, table, i);
-		write_value(out, lua_gettop(out->L), depth);
+		put_value(out, lua_gettop(out->L), depth);
 		lua_pop(out->L, 1);
 	}
-	write_text(out, "]");
+	put_text(out, "]");
 }
 
-static void write_key(struct out *out)
+static void put_key(struct out *out)
 {
 	size_t len;
 	char digits[32];
@@ -178,38 +178,38 @@ static void write_key(struct out *out)
 	if (lua_isinteger(out->L, -2)) {
 		snprintf(digits, sizeof(digits),
 			 "\"%" PRId64 "\":", (int64_t)lua_tointeger(out->L, -2));
-		write_text(out, digits);
+		put_text(out, digits);
 		return;
 	}
 	const char *key = lua_tolstring(out->L, -2, &len); /* a string: nothing is converted */
 	if (memchr(key, '\0', len) || !utf8_valid(key, len))
 		luaL_error(out->L, "a key that is not plain UTF-8 text cannot be written as JSON");
-	write_string(out, key, len);
-	write_text(out, ":");
+	put_string(out, key, len);
+	put_text(out, ":");
 }
 
-static void write_object(struct out *out, int table, int depth)
+static void put_object(struct out *out, int table, int depth)
 {
 	bool first = true;
 
-	write_text(out, "{");
+	put_text(out, "{");
 	lua_pushnil(out->L);
 	while (lua_next(out->L, table)) { /* key value */
 		if (!first)
-			write_text(out, ",");
+			put_text(out, ",");
 		first = false;
-		write_key(out);
-		write_value(out, lua_gettop(out->L), depth);
+		put_key(out);
+		put_value(out, lua_gettop(out->L), depth);
 		lua_pop(out->L, 1);
 	}
-	write_text(out, "}");
+	put_text(out, "}");
 }
 
 /*
  * Positive integer keys make an array, holes (which null leaves behind when decoded) are null; but
  * an array that is mostly holes is written as an object.
  */
-static void write_table(struct out *out, int table, int depth)
+static void put_table(struct out *out, int table, int depth)
 {
 	luaL_checkstack(out->L, 6, "the value is nested too deeply");
 	if (depth >= DEPTH)
@@ -222,32 +222,32 @@ static void write_table(struct out *out, int table, int depth)
 		luaL_error(out->L, "a table with mixed keys cannot be written as JSON");
 	if ((shape.last > 0 && (size_t)shape.last <= 2 * shape.keys + 16) ||
 	    (marked && shape.last == 0))
-		write_array(out, table, shape.last, depth + 1);
+		put_array(out, table, shape.last, depth + 1);
 	else
-		write_object(out, table, depth + 1);
+		put_object(out, table, depth + 1);
 }
 
-static void write_value(struct out *out, int index, int depth)
+static void put_value(struct out *out, int index, int depth)
 {
 	size_t len;
 	const char *text;
 
 	switch (lua_type(out->L, index)) {
 	case LUA_TNIL:
-		write_text(out, "null");
+		put_text(out, "null");
 		break;
 	case LUA_TBOOLEAN:
-		write_text(out, lua_toboolean(out->L, index) ? "true" : "false");
+		put_text(out, lua_toboolean(out->L, index) ? "true" : "false");
 		break;
 	case LUA_TNUMBER:
-		write_number(out, index);
+		put_number(out, index);
 		break;
 	case LUA_TSTRING:
 		text = lua_tolstring(out->L, index, &len);
-		write_string(out, text, len);
+		put_string(out, text, len);
 		break;
 	case LUA_TTABLE:
-		write_table(out, index, depth);
+		put_table(out, index, depth);
 		break;
 	default:
 		luaL_error(out->L, "a %s cannot be written as JSON", luaL_typename(out->L, index));
@@ -261,7 +261,7 @@ int encode_json(lua_State *L)
 	lua_pushnil(L); /* the slot */
 
 	struct out out = { .L = L, .slot = 2 };
-	write_value(&out, 1, 0);
+	put_value(&out, 1, 0);
 	lua_pushlstring(L, out.bytes, out.len);
 	return 1;
 }

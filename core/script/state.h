@@ -11,14 +11,15 @@ struct vm {
 	enum vm_kind kind;
 	struct vm_limits limits;
 	struct vm_listener listener;
-	size_t used; /* bytes the state holds */
+	size_t used;	/* bytes the state holds */
+	size_t refused; /* of the last growing allocation, if it was refused; else 0 */
 
 	int64_t cpu_start; /* ns of the thread's CPU time when the call began */
 	int64_t look_at;   /* ns, monotonic: before this the deadline cannot have passed */
 	bool late;	   /* the deadline has passed in this call */
 	char late_text[200];
 
-	bool worn;	    /* memory was refused, ever */
+	bool worn;	    /* a memory error was raised, ever */
 	bool starved;	    /* ... in this call */
 	int lines, notes;   /* host.log and host.note in this call */
 	struct buf scratch; /* bytes on their way into Lua, owned here: a raise cannot lose them */

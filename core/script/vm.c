@@ -33,6 +33,17 @@ static int64_t nanoseconds(clockid_t clock)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+/*
+ * Lua answers a refusal by collecting all garbage and asking again, without a growing allocation in
+ * between.  Only when that is not what comes next has it raised an error.
+ */
+static void note_refusal(struct vm *vm, size_t size, bool refused)
+{
+	if (vm->refused != 0 && (refused || size != vm->refused))
+		vm->worn = vm->starved = true;
+	vm->refused = refused ? size : 0;
+}
+
 static void *allocate(void *ud, void *ptr, size_t old_size, size_t size)
 {
 	struct vm *vm = ud;
@@ -48,11 +59,10 @@ static void *allocate(void *ud, void *ptr, size_t old_size, size_t size)
 	void *moved = fits ? realloc(ptr, size) : NULL;
 	if (!moved && size <= old_size)
 		moved = ptr; /* Lua counts on this: shrinking does not fail */
-	if (!moved) {
-		vm->worn = vm->starved = true;
-		return NULL;
-	}
-	vm->used = vm->used - old_size + size;
+	if (!moved || size > old_size)
+		note_refusal(vm, size, !moved);
+	if (moved)
+		vm->used = vm->used - old_size + size;
 	return moved;
 }
 
@@ -157,6 +167,7 @@ static int protect(struct vm *vm, lua_CFunction fn, void *ctx, struct err *err)
 	lua_pushcfunction(vm->L, fn);
 	lua_pushlightuserdata(vm->L, ctx);
 	int rc = lua_pcall(vm->L, 1, 0, 0);
+	note_refusal(vm, 0, false);
 	if (rc != LUA_OK || vm->late)
 		rc = fail(vm, rc, err);
 	vm->look_at = INT64_MAX;
@@ -186,12 +197,6 @@ static int perform(lua_State *L)
 	return 0;
 }
 
-static int collect(lua_State *L)
-{
-	lua_gc(L, LUA_GCCOLLECT, 0);
-	return 0;
-}
-
 int vm_call(struct vm *vm, const char *module, const char *function, const void *input,
 	    size_t input_len, struct buf *output, struct err *err)
 {
@@ -201,12 +206,6 @@ int vm_call(struct vm *vm, const char *module, const char *function, const void 
 		return -1;
 	if (call.no_room)
 		return err_set(err, ERR_NOMEM, "no memory for an answer");
-	if (vm->used >
-	    vm->limits.memory / 2) { /* so that the next call does not begin at the cap */
-		lua_pushcfunction(vm->L, collect);
-		lua_pcall(vm->L, 0, 0, 0);
-		lua_settop(vm->L, 0);
-	}
 	return 0;
 }
 

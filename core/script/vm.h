@@ -80,8 +80,7 @@ int vm_call(struct vm *vm, const char *module, const char *function, const void 
 	    size_t input_len, struct buf *output, struct err *err);
 
 /*
- * True once the state was refused memory, even if the Lua code caught that: lua-cjson leaks as much
- * as the text it was reading then (measured on 2.1.0), so a process that goes on should make a new
- * vm, and a worker should end.
+ * True once a memory error was raised, even if the Lua code caught it: lua-cjson may have leaked as
+ * much as the text it was reading (measured on 2.1.0), so a worker should end after this call.
  */
 bool vm_worn(const struct vm *vm);
