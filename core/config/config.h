@@ -6,6 +6,7 @@
  * it has checked.
  */
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -100,18 +101,27 @@ struct config {
 
 	char *share_dir; /* share/openpr-webhook of this installation, or the source tree's root */
 	char *admin_socket; /* path of the unix socket */
+
+	char *printed;	 /* what config_print() gives */
+	atomic_int refs; /* config_ref() and config_unref() alone touch it */
 };
 
 struct config_options {
 	const char *path;	   /* NULL: ./config.lua, then /etc/openpr-webhook/config.lua */
 	bool unset_env_is_warning; /* check, rules, explain, test: an unset env is a warning, not a
-				      mistake */
+				      mistake, and so is a working_dir that is not there */
+	const char *const *executors; /* names that agents.X.cli may have, NULL-terminated: the
+					 whitelist lies above this layer */
 };
 
 /*
- * Reads and checks.  On -1 `mistakes` holds every mistake, one a line by path ("agents.x.cli:
- * ..."), in order; warnings come on success too, in `warnings`.  All secrets found are given to
- * redact_add(). Free with config_unref().
+ * Reads and checks.  -1: with mistakes in what the file says, `mistakes` holds every one, one a
+ * line by path ("agents.x.cli: ..."), sorted, and err says how many (ERR_CONFIG); when the file
+ * cannot be read or run at all, `mistakes` is empty and err says why and what helps (ERR_NOTFOUND,
+ * ERR_CONFIG, ERR_NOMEM).  Warnings come on success too, in `warnings`, one a line.  Neither holds
+ * a secret.  All secrets found are given to redact_add(), on failure too.  With
+ * unset_env_is_warning, secrets that are not set are missing from the config.  Free with
+ * config_unref().
  */
 int config_load(const struct config_options *options, struct config **config, struct buf *mistakes,
 		struct buf *warnings, struct err *err);
@@ -122,8 +132,10 @@ void config_unref(struct config *config);	  /* accepts NULL */
 /* NULL when there is none of that name. */
 const struct config_agent *config_agent(const struct config *config, const char *name);
 
-/* The whole table with defaults filled and secrets as "***", as Lua that config_load() would read
- * again. */
+/*
+ * The whole table with defaults filled and secrets as "***", as Lua that config_load() reads again
+ * with unset_env_is_warning (a daemon refuses "***" as a secret).
+ */
 int config_print(const struct config *config, struct buf *out, struct err *err);
 
 /* The reference of every option (docs/config.md), from the schema. */
