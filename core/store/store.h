@@ -158,8 +158,8 @@ void store_stored_free(struct store_stored *stored); /* accepts NULL */
 /* The oldest event that was stored undecided; 0 with *stored NULL when there is none. */
 int store_next_undecided(struct store *store, struct store_stored **stored, struct err *err);
 
-/* A held, disabled, observed (or undecided) event by our id; ERR_NOTFOUND, ERR_CONFLICT when it is not
- * releasable. */
+/* A held, disabled, observed (or undecided) event by our id; ERR_NOTFOUND, ERR_CONFLICT when it is
+ * not releasable. */
 int store_releasable(struct store *store, const char *event_id, struct store_stored **stored,
 		     struct err *err);
 
@@ -282,6 +282,7 @@ struct store_report {
 	char *expected_state; /* STATE: what the issue must have now: the state we set, else the
 				 event's; NULL: not known */
 	int attempts;	      /* earlier sends; > 0: the last one's outcome is unknown or failed */
+	bool unsure;	      /* an earlier send may have arrived */
 	int64_t created_at;
 	json_t *run; /* FORMAT: the run for the callback policy: run_id, outcome, exit_code, signal,
 			cause, final_text, tail, duration (ms), attempt, agent, rule, kind
