@@ -32,8 +32,7 @@ static int runs_of_group(struct db *db, const char *group_id, json_t *body, stru
 {
 	sqlite3_stmt *row = db_start(db,
 				     "SELECT agent, run_id, outcome FROM tasks WHERE event_id = ?"
-				     " ORDER BY position LIMIT "
-				     "8",
+				     " ORDER BY position, id LIMIT 8",
 				     DB_WITH(TEXT(group_id)), err);
 	json_t *runs = json_array();
 	int rc = row ? 1 : -1;
@@ -107,6 +106,10 @@ static int queue_end(struct txn *txn, const char *ai_task_id, const struct spoke
 
 	id_make(id);
 	txn->work = true;
+	/* What was forgotten has something to be reported again. */
+	if (db_run(txn->db, "UPDATE tasks SET pruned = 0 WHERE id = ? AND pruned = 1",
+		   DB_WITH(TEXT(chosen->task_id)), err) < 0)
+		return -1;
 	return db_run(
 	    txn->db,
 	    "INSERT INTO reports (id, task_id, run_id, lane, seq, sub, kind, started, issue_id,"

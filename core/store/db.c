@@ -27,7 +27,8 @@ int db_fail(struct db *db, struct err *err)
 	const int code = sqlite3_extended_errcode(db->handle);
 	const char *text = sqlite3_errmsg(db->handle);
 
-	db->failed = db->failed || (code & 0xff) != SQLITE_CONSTRAINT;
+	if ((code & 0xff) != SQLITE_CONSTRAINT && (code & 0xff) != SQLITE_TOOBIG)
+		db->failed = true;
 	switch (code & 0xff) {
 	case SQLITE_FULL:
 		return err_set(err, ERR_FULL, "the disk is full (%s)", text);

@@ -12,16 +12,23 @@
 
 static int set_up(struct db *db, struct err *err)
 {
+	char *mode = NULL;
+
 	/* auto_vacuum first: it cannot be changed once anything has been written. */
-	return db_script(db,
-			 "PRAGMA auto_vacuum = INCREMENTAL;"
-			 "PRAGMA journal_mode = WAL;"
-			 "PRAGMA synchronous = FULL;"
-			 "PRAGMA journal_size_limit = " WAL_LIMIT ";"
-			 "PRAGMA foreign_keys = ON;"
-			 "PRAGMA cell_size_check = ON;"
-			 "PRAGMA temp_store = MEMORY",
-			 err);
+	if (db_script(db,
+		      "PRAGMA auto_vacuum = INCREMENTAL;"
+		      "PRAGMA journal_mode = WAL;"
+		      "PRAGMA synchronous = FULL;"
+		      "PRAGMA journal_size_limit = " WAL_LIMIT ";"
+		      "PRAGMA foreign_keys = ON;"
+		      "PRAGMA cell_size_check = ON;"
+		      "PRAGMA temp_store = MEMORY",
+		      err) < 0 ||
+	    db_string(db, "PRAGMA journal_mode", DB_NONE, &mode, err) < 0)
+		return -1;
+	const bool wal = mode && strcmp(mode, "wal") == 0;
+	free(mode);
+	return wal ? 0 : err_set(err, ERR_IO, "its file system does not allow a write-ahead log");
 }
 
 /* Damage in a large file shows when it is met; reading through it would delay every start. */
