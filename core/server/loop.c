@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "server/conn.h"
@@ -12,10 +13,10 @@
 
 /* libh2o copies header names to the stack, up to its own limit of 408 KiB. */
 #define STACK_SIZE (2 << 20)
-#define IDLE_WAIT 5000	   /* ms between two turns with nothing to do */
-#define STOP_WAIT 20	   /* ms between two turns while stopping */
-#define FRESH_PATIENCE 500 /* ms that a connection without a request gets when stopping */
-#define NEVER (1ULL << 40) /* ms: about 35 years */
+#define IDLE_WAIT 5000		 /* ms between two turns with nothing to do */
+#define STOP_WAIT 20		 /* ms between two turns while stopping */
+#define FRESH_PATIENCE 500	 /* ms that a connection without a request gets when stopping */
+#define LIBRARY_TIMEOUT 86400000 /* ms: not before any of ours */
 #define DRAIN_TURNS 1000
 
 static int on_request(h2o_handler_t *handler, h2o_req_t *req)
@@ -43,8 +44,8 @@ void site_init(struct site *site)
 	site->config.server_name = h2o_iovec_init(NULL, 0);
 	/* Not even h2c: HTTP/2 in libh2o 2.2.5 is open to rapid reset (CVE-2023-44487). */
 	site->config.http1.upgrade_to_http2 = 0;
-	/* Its timers follow the wall clock; conn.c has deadlines of its own. */
-	site->config.http1.req_timeout = NEVER;
+	/* Its timers follow the wall clock, which steps; conn_expire() has deadlines of its own. */
+	site->config.http1.req_timeout = LIBRARY_TIMEOUT;
 	/* Ours is checked first; what passes that in one read is caught by this or on_request(). */
 	site->config.max_request_entity_size = site->max_body * 2 + (1 << 20);
 	host =
@@ -65,13 +66,25 @@ struct loop *loop_new(struct site *site, int index, int listen_fd)
 	memset(loop, 0, sizeof(*loop));
 	loop->site = site;
 	loop->index = index;
-	h2o_context_init(&loop->context, h2o_evloop_create(), &site->config);
-	loop->accept.ctx = &loop->context;
-	loop->accept.hosts = site->config.hosts;
+	loop->listen_fd = listen_fd;
 	loop->mailbox = mailbox_new(loop);
-	mailbox_open(loop->mailbox, loop->context.queue);
-	listener_start(loop, listen_fd);
+	sem_init(&loop->ready, 0, 0);
 	return loop;
+}
+
+/*
+ * On the loop's own thread: a libh2o socket takes its buffers from a pool of the thread that made
+ * it, wherever it is used (TSan found two loops in one pool).
+ */
+static void begin(struct loop *loop)
+{
+	h2o_context_init(&loop->context, h2o_evloop_create(), &loop->site->config);
+	loop->accept.ctx = &loop->context;
+	loop->accept.hosts = loop->site->config.hosts;
+	mailbox_open(loop->mailbox, loop->context.queue);
+	listener_start(loop, loop->listen_fd);
+	loop->listen_fd = -1;
+	sem_post(&loop->ready);
 }
 
 /* ---- turning ---- */
@@ -148,12 +161,18 @@ static void finish(struct loop *loop)
 	conn_settle(loop);
 	conn_bury(loop);
 	mailbox_detach(loop->mailbox);
+	h2o_evloop_t *evloop = loop->context.loop;
+	h2o_multithread_queue_t *queue = loop->context.queue;
+	h2o_context_dispose(&loop->context);
+	free(queue); /* libh2o 2.2.5 closes it and leaves this to nobody */
+	h2o_evloop_destroy(evloop);
 }
 
 static void *run(void *data)
 {
 	struct loop *loop = data;
 
+	begin(loop);
 	while (!ended(loop)) {
 		h2o_evloop_run(loop->context.loop, wait_for(loop));
 		turn(loop);
@@ -179,6 +198,8 @@ int loop_start(struct loop *loop, struct err *err)
 	pthread_attr_destroy(&attributes);
 	if (rc != 0)
 		return err_set(err, ERR_IO, "cannot start a thread: %s", strerror(rc));
+	while (sem_wait(&loop->ready) < 0)
+		; /* EINTR */
 	loop->started = true;
 	return 0;
 }
@@ -199,7 +220,9 @@ static void stop(struct loop *loop, struct message *message)
 	const int64_t now = clock_mono();
 	loop->stop_at = now + patience;
 	listener_close(loop);
-	h2o_context_request_shutdown(&loop->context);
+	/* h2o_context_request_shutdown() would also arm a timer of HTTP/2 that outlives the
+	 * context. */
+	loop->context.shutdown_requested = 1;
 	for (struct conn *conn = loop->conns; conn; conn = next) {
 		next = conn->next;
 		if (conn->state != CONN_READING || conn->begun)
@@ -229,18 +252,14 @@ void loop_join(struct loop *loop)
 {
 	if (loop->started)
 		pthread_join(loop->thread, NULL);
-	else if (!loop->finished)
-		finish(loop);
 	loop->started = false;
-	loop->finished = true;
 }
 
 void loop_free(struct loop *loop)
 {
-	h2o_evloop_t *evloop = loop->context.loop;
-
-	h2o_context_dispose(&loop->context);
-	h2o_evloop_destroy(evloop);
+	if (loop->listen_fd >= 0)
+		close(loop->listen_fd);
+	sem_destroy(&loop->ready);
 	mailbox_unref(loop->mailbox);
 	free(loop);
 }

@@ -6,6 +6,7 @@
  */
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,8 +40,10 @@ struct loop {
 	h2o_accept_ctx_t accept;
 	struct mailbox *mailbox;
 	pthread_t thread;
-	bool started, finished;
-	void *local; /* the site's own, for this loop */
+	bool started;
+	sem_t ready;   /* posted once it can be posted to */
+	int listen_fd; /* until the thread has it; then -1 */
+	void *local;   /* the site's own, for this loop */
 
 	/* on the loop's thread only */
 	h2o_socket_t *listener;
@@ -59,8 +62,9 @@ struct loop {
 void site_init(struct site *site);
 void site_done(struct site *site);
 
-/* Takes the listening socket over. Serves from loop_start() on. */
+/* Takes the listening socket over. */
 struct loop *loop_new(struct site *site, int index, int listen_fd);
+/* Serves as soon as this returns. */
 int loop_start(struct loop *loop, struct err *err);
 
 /* Asks it to stop: closes the listener, lets what has begun end, at most `patience` ms. */

@@ -55,6 +55,15 @@ static void on_answer(void *ctx, struct pipeline_answer *answer)
 	mailbox_unref(mailbox);
 }
 
+/* libh2o leaves spaces behind a value (RFC 9112 5: not part of it). */
+static struct signature_value trimmed(h2o_iovec_t value)
+{
+	while (value.len > 0 &&
+	       (value.base[value.len - 1] == ' ' || value.base[value.len - 1] == '\t'))
+		value.len--;
+	return (struct signature_value){ value.base, value.len };
+}
+
 /* All values of both headers, at most one more than are looked at. */
 static size_t collect(const h2o_req_t *req,
 		      struct signature_value values[static SIGNATURE_VALUES + 1])
@@ -71,8 +80,7 @@ static size_t collect(const h2o_req_t *req,
 		while (count <= SIGNATURE_VALUES &&
 		       (at = h2o_find_header_by_str(&req->headers, names[i].base, names[i].len,
 						    at)) != -1) {
-			const h2o_iovec_t value = req->headers.entries[at].value;
-			values[count++] = (struct signature_value){ value.base, value.len };
+			values[count++] = trimmed(req->headers.entries[at].value);
 		}
 	}
 	return count;
