@@ -108,12 +108,25 @@ end
 
 local signals = {}
 
+--- What to do on a signal ("sigint") while it sleeps; an earlier answer is replaced.
+function M.on_signal(name, act)
+  signals[name] = signals[name] or uv.new_signal()
+  uv.signal_start(signals[name], name, act)
+  uv.unref(signals[name])
+end
+
 local function ignore_signals()
   for _, name in ipairs { "sigterm", "sigint", "sighup" } do
-    local signal = uv.new_signal()
-    uv.signal_start(signal, name, function() end)
-    signals[#signals + 1] = signal
+    M.on_signal(name, function() end)
   end
+end
+
+local function sleep(seconds)
+  local timer = uv.new_timer()
+  uv.timer_start(timer, math.floor(tonumber(seconds) * 1000), 0, function()
+    uv.close(timer)
+  end)
+  uv.run()
 end
 
 local function fill_scratch()
@@ -141,9 +154,7 @@ local function environment_text()
 end
 
 local common = {
-  sleep = function(argument)
-    uv.sleep(math.floor(tonumber(argument) * 1000))
-  end,
+  sleep = sleep,
   ["ignore-term"] = ignore_signals,
   ["double-fork"] = double_fork,
   background = function()
