@@ -9,9 +9,9 @@ local wait = require "support.wait"
 
 -- A person's event: answered at once, `ignored`.
 local function harmless(more)
-  local issue = event.issue()
-  issue.context = "null"
-  return issue:send("label.added", '{"issue":$$issue}', nil, more)
+  more = more or {}
+  more.people = true
+  return (event.issue():edited(more))
 end
 
 describe("receiving", function()

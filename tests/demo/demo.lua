@@ -1,0 +1,83 @@
+-- One assignment, from OpenPR's signed event to the agent's comment, step by step: the real daemon with its real queue,
+-- beside a stand-in OpenPR and a stand-in claude, on loopback.  Exit 0: the comment and the state arrived.  See
+-- script/demo.
+
+package.path = "tests/integration/?.lua;" .. package.path
+local daemon = require "support.daemon"
+local event = require "support.event"
+local openpr = require "support.openpr"
+local uv = require "luv"
+local wait = require "support.wait"
+
+local colours = uv.guess_handle(1) == "tty" and not os.getenv "NO_COLOR"
+
+local function paint(code, text)
+  return colours and ("\27[%sm%s\27[0m"):format(code, text) or text
+end
+
+local function step(word, format, ...)
+  io.write(paint("1;36", ("%-12s"):format(word)), format:format(...), "\n")
+  io.flush()
+end
+
+local function quoted(text)
+  return (paint("2", "  | ") .. text:gsub("\n", "\n" .. paint("2", "  | ")))
+end
+
+local function send(d, what, body)
+  step("sent", "%s, %d bytes, signed with HMAC-SHA256", what, #body)
+  local response = d:post(body)
+  local answer = response.json or {}
+  step("received", "%d %s, run %s", response.status, answer.status or response.body, answer.run_id or "none")
+  return answer
+end
+
+local function show(d, o)
+  local issue = event.issue { title = "Login fails", description = "On every page.\nSTAND-IN: sleep 1\n"
+    .. "STAND-IN: final Fixed: the session cookie had no path. make test passes." }
+  local task_body, task = issue:task()
+  o:knows(issue, task)
+
+  local first = send(d, "issue.assigned", (issue:assigned()))
+  step("decided", "by rule \"%s\": agent %s", first.rule or "?", first.agent or "none")
+  local second = send(d, "issue.created", (issue:created()))
+  local third = send(d, "AI task issue_assigned", task_body)
+  assert(second.run_id == first.run_id and third.run_id == first.run_id, "one assignment must make one run")
+  step("joined", "three requests about one assignment, one run")
+
+  wait.eventually("the agent starts", function() return d:log():find("msg=started", 1, true) end)
+  step("started", "claude in %s/repo, with the prompt on standard input", d.dir)
+  wait.eventually("OpenPR gets in_progress", function()
+    local puts = o:requests("PUT", issue.id)
+    return puts[1] and puts[1].body:find("in_progress", 1, true)
+  end)
+  step("in_progress", "is the issue's state in OpenPR")
+
+  local run = d:ended(first.run_id)
+  step("ended", "%s after %.1f s, report %s", run.outcome, (run.duration or 0) / 1000, run.report)
+  local comment = wait.eventually("the comment arrives", function() return o:issue(issue.id).comments[1] end)
+  step("reported", "a comment by the bot:")
+  print(quoted(comment.body))
+  wait.eventually("the state becomes done", function() return o:issue(issue.id).state == "done" end)
+  step("done", "is the issue's state in OpenPR; the AI task is %s", o:task(task).status)
+  assert(#o:issue(issue.id).comments == 1, "one run must make one comment")
+  assert(comment.body:find("the session cookie had no path", 1, true), "the comment must hold what the agent said")
+  assert(o:task(task).status == "completed", "the AI task must be completed")
+end
+
+print(paint("1", "openpr-webhook: from an assignment in OpenPR to an agent's answer") .. "\n")
+local o = openpr.start()
+local d = daemon.prepare({}, o)
+local good, why = xpcall(function()
+  d:start()
+  step("listening", "http://127.0.0.1:%d/webhook, queue %s/state/queue.db", d.port, d.dir)
+  show(d, o)
+end, debug.traceback)
+local closed, left = pcall(d.close, d)
+o:stop()
+
+if not (good and closed) then
+  io.stderr:write(paint("1;31", "the demo failed: "), tostring(not good and why or left), "\n")
+  os.exit(1)
+end
+print(paint("1;32", "\nIt works.") .. " Next: README.md says how to connect a real OpenPR and a real agent.")
