@@ -102,6 +102,15 @@ static int follow_join(struct txn *txn, const char *event_id, const struct store
 		      DB_WITH(INT(event->at), TEXT(group_id)), err);
 }
 
+static void would_run(const struct store_decision *decision, struct store_answer *answer)
+{
+	for (size_t i = 0; i < decision->target_count && i < STORE_TARGETS; i++)
+		text_copy(answer->runs[i].agent, sizeof(answer->runs[i].agent),
+			  decision->targets[i].agent);
+	answer->run_count =
+	    decision->target_count < STORE_TARGETS ? decision->target_count : STORE_TARGETS;
+}
+
 static int follow_decision(struct txn *txn, const char *event_id, const struct store_event *event,
 			   const struct store_decision *decision, struct store_answer *answer,
 			   struct err *err)
@@ -121,6 +130,9 @@ static int follow_decision(struct txn *txn, const char *event_id, const struct s
 		return 0;
 	case ACTION_UNDECIDED:
 		txn->work = true;
+		return 0;
+	case ACTION_OBSERVE:
+		would_run(decision, answer);
 		return 0;
 	default:
 		return 0;

@@ -115,7 +115,8 @@ struct store_answer {
 	char event_id[ID_SIZE]; /* ours; a duplicate's is the first one's */
 	char rule[128], reason[256], gate[32];
 	struct store_run_ref
-	    runs[STORE_TARGETS]; /* dispatched, joined, duplicate: the tasks' first runs */
+	    runs[STORE_TARGETS]; /* dispatched, joined, duplicate: the tasks' first runs;
+				    observed: the agents that would have run, run_id empty */
 	size_t run_count;
 	bool first_was_taken;		/* duplicate: the first one was work that stands (its status
 					   dispatched or joined) */
@@ -123,7 +124,11 @@ struct store_answer {
 	size_t cancelled;		/* how many tasks an ACTION_CANCEL ended or asked to stop */
 };
 
-/* Comes once, on the writer thread; must not block.  rc -1: err says why and nothing was stored. */
+/*
+ * Comes once, on the writer thread (at once, on the calling thread, when the event could not even
+ * be queued: ERR_FULL beyond 4096 waiting events or 256 MiB of their bodies).  Must not block, nor
+ * call a verb that does.  rc -1: err says why, nothing was stored, the answer is not filled.
+ */
 typedef void store_answer_fn(void *ctx, int rc, const struct store_answer *answer,
 			     const struct err *err);
 
@@ -134,6 +139,7 @@ typedef void store_answer_fn(void *ctx, int rc, const struct store_answer *answe
  * their verdict; one that joins an ended task is completed or failed at once by a report row; a
  * cancellation older than a task leaves it alone, and a task older than a cancellation never
  * starts. IGNORE is answered as soon as the row is in the transaction, all else after COMMIT.
+ * The decision is copied; the event's strings and body are borrowed until the answer.
  */
 void store_accept(struct store *store, const struct store_event *event,
 		  const struct store_decision *decision, store_answer_fn *answer, void *ctx);
@@ -196,10 +202,12 @@ void store_task_free(struct store_task *task); /* accepts NULL */
 int store_claim(struct store *store, int64_t now, const char *const *busy_agents, size_t busy_count,
 		struct store_task **task, struct err *err);
 
-/* When the next waiting task that is backed off becomes due; INT64_MAX when none is. */
+/* When the next waiting task that is backed off becomes due; INT64_MAX when none is.  What was due
+ * when store_claim() last found nothing is not told again: something else has to happen first. */
 int64_t store_next_due(struct store *store);
 
-/* Gives a claimed task back until `until`; no attempt is used. */
+/* Gives a claimed task back until `until`; no attempt is used.  One that was asked to stop
+ * meanwhile ends as cancelled instead, here and in store_hold_task(). */
 int store_defer(struct store *store, const char *run_id, int64_t until, const char *reason,
 		struct err *err);
 
@@ -208,7 +216,8 @@ int store_defer(struct store *store, const char *run_id, int64_t until, const ch
 int store_hold_task(struct store *store, const char *run_id, const char *reason, struct err *err);
 
 /* The agent is about to start: the run counts from here, and the start report (once per task) is
- * queued. */
+ * queued.  ERR_CONFLICT when it was asked to stop meanwhile: store_cancel_requests() names it, and
+ * store_end() ends it. */
 int store_started(struct store *store, const char *run_id, int64_t at, const char *log_path,
 		  struct err *err);
 
@@ -234,7 +243,9 @@ struct store_end {
  * Ends a run and, with the outcome, queues what follows (a `report` row; AI-task ends).  An
  * interrupted run goes back to waiting instead while attempts are left: `counted` says whether this
  * one counts (our crash) or not (our drain). A task that was asked to stop (cancel) ends as
- * cancelled unless it succeeded.
+ * cancelled unless it succeeded.  A run that has not started goes back without using an attempt.  A
+ * run that has ended already stays as it is.  Of final_text and tail 64 KiB each are kept, of a
+ * cause 2 KiB.
  */
 int store_end(struct store *store, const struct store_end *end, bool counted, int max_attempts,
 	      struct err *err);
@@ -254,15 +265,17 @@ void store_on_work(struct store *store, store_wake_fn *wake, void *ctx);
 
 /* The verbs of the command line.  RUN is any run id of the task. */
 int store_cancel(struct store *store, const char *run_id, struct err *err);
-/* Queues an ended task again as a new run, whose id comes back. */
+/* Queues an ended task again as a new run, whose id comes back.  ERR_CONFLICT: it has not ended, or
+ * its event is not kept any more. */
 int store_retry(struct store *store, const char *run_id, char new_run_id[ID_SIZE], struct err *err);
-/* Makes the run's reports anew: dead and delivered calls are sent again. */
+/* Makes an ended run's reports anew: dead and delivered calls are sent again.  ERR_CONFLICT when it
+ * has not ended, or while one of them is being sent. */
 int store_retry_report(struct store *store, const char *run_id, struct err *err);
 
 /* ---- reporting ---- */
 
 /*
- * One outbox row.  REPORT rows ask for the callback policy (phase started or ended) and are
+ * One outbox row.  FORMAT rows ask for the callback policy (phase started or ended) and are
  * expanded into the calls; the rest are the calls.  Per issue they are delivered in order.
  */
 enum store_report_kind {
@@ -278,16 +291,17 @@ struct store_report {
 	enum store_report_kind kind;
 	bool started; /* of the start (REPORT_FORMAT, REPORT_STATE), not of the end */
 	char *issue_id, *bot_id, *bot_name, *ai_task_id;
-	char *text;	      /* COMMENT: the body; STATE: the state; AI_*: the JSON body */
-	char *expected_state; /* STATE: what the issue must have now: the state we set, else the
-				 event's; NULL: not known */
-	int attempts;	      /* earlier sends; > 0: the last one's outcome is unknown or failed */
-	bool unsure;	      /* an earlier send may have arrived */
+	char *text; /* COMMENT: the body; STATE: the state; AI_*: the JSON body */
+	char
+	    *expected_state; /* STATE: what the issue must have now: the state we set last (by any
+				task, since this one was made), else the event's; NULL: not known */
+	int attempts;	     /* earlier sends; > 0: the last one's outcome is unknown or failed */
+	bool unsure;	     /* an earlier send may have arrived */
 	int64_t created_at;
 	json_t *run; /* FORMAT: the run for the callback policy: run_id, outcome, exit_code, signal,
 			cause, final_text, tail, duration (ms), attempt, agent, rule, kind
 			("assignment" | "mention" | "other"), session_id, input_tokens,
-			output_tokens, cost_usd; and event body / completion below */
+			output_tokens, cost_usd, truncated; what is not known is null */
 	char *body;  /* FORMAT: the event's raw bytes */
 	size_t body_len;
 	char *completion;
@@ -296,8 +310,9 @@ void store_report_free(struct store_report *report); /* accepts NULL */
 
 /*
  * Takes the next due call: the first undone one of its issue, not being sent, whose bot is not
- * among `paused_bots`.  Its attempt is on disk when this returns, so that a crash during the send
- * is seen as "outcome unknown".  0 with *report NULL: none.
+ * among `paused_bots`.  "" among them means rows without a bot.  Its attempt is on disk when this
+ * returns, so that a crash during the send is seen as "outcome unknown".  0 with *report NULL:
+ * none.
  */
 int store_take_report(struct store *store, int64_t now, const char *const *paused_bots,
 		      size_t paused_count, struct store_report **report, struct err *err);
@@ -311,7 +326,7 @@ struct store_call {
 /* The FORMAT row is done and these calls stand in its place (count 0: nothing is said). */
 int store_expand_report(struct store *store, const char *report_id, const struct store_call *calls,
 			size_t count, struct err *err);
-/* Delivered.  A STATE call of the start makes `text` the state we set. */
+/* Delivered.  A STATE call makes `text` the state we set. */
 int store_report_delivered(struct store *store, const char *report_id, struct err *err);
 /* Not sent on purpose, and why ("changed by a person since", "the workflow has no such state"). */
 int store_report_dropped(struct store *store, const char *report_id, const char *why,
@@ -326,14 +341,20 @@ int store_recover_reports(struct store *store, struct err *err);
 
 /* ---- looking ---- */
 
-/* Newest first: run_id, event_id, issue_id, issue_key, agent, rule, state, outcome, report,
- * attempt, times.  NULL with err filled. */
+/*
+ * Newest first: run_id, task_id, event_id, issue_id, issue_key, agent, rule, state ("waiting",
+ * "running", "ended"), held (true: waiting for a release), note (why it is held, backed off or
+ * asked to stop), due (of a back-off), outcome, report (of the end: "pending", "delivered",
+ * "dead"), attempt, name, bot_id, bot_name, created_at, started_at, ended_at, duration.  What there
+ * is not is null.  At most 100000.  NULL with err filled.
+ */
 json_t *store_runs(struct store *store, size_t limit, struct err *err);
 /* One of them with the event, cause, final text, tail, usage, reports and what joined.
  * ERR_NOTFOUND. */
 json_t *store_show(struct store *store, const char *run_id, struct err *err);
-/* Newest first: event_id, name, status, rule, reason, gate, issue_id, received_at; status NULL:
- * all. */
+/* Newest first: event_id, name, source, status, rule, reason, gate, issue_id, issue_key, bot_id,
+ * bot_name, group_id (the event whose tasks stand for it), received_at, at, releasable; status
+ * NULL: all. */
 json_t *store_events(struct store *store, const char *status, size_t limit, struct err *err);
 /* Counts by state: {"waiting":n,"running":n,"held":n,"reports_pending":n,"reports_dead":n}. */
 json_t *store_counts(struct store *store, struct err *err);
