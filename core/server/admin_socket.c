@@ -64,7 +64,11 @@ static int bind_listen(const char *path, const struct sockaddr_un *address,
 		unlink(path);
 		return -1;
 	}
-	*sock = (struct admin_socket){ .device = st.st_dev, .inode = st.st_ino };
+	*sock = (struct admin_socket){
+		.device = st.st_dev,
+		.inode = st.st_ino,
+		.made = st.st_mtim,
+	};
 	sock->fd = TAKE_FD(fd);
 	return 0;
 }
@@ -86,6 +90,7 @@ void admin_socket_remove(const char *path, const struct admin_socket *sock)
 {
 	struct stat st;
 
-	if (lstat(path, &st) == 0 && st.st_dev == sock->device && st.st_ino == sock->inode)
+	if (lstat(path, &st) == 0 && st.st_dev == sock->device && st.st_ino == sock->inode &&
+	    st.st_mtim.tv_sec == sock->made.tv_sec && st.st_mtim.tv_nsec == sock->made.tv_nsec)
 		unlink(path);
 }

@@ -3,13 +3,15 @@
 /* A unix socket that only its owner can speak to. */
 
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/err.h"
 
 struct admin_socket {
 	int fd;
 	dev_t device;
-	ino_t inode;
+	ino_t inode; /* may be given again, hence: */
+	struct timespec made;
 };
 
 /*

@@ -203,12 +203,17 @@ int server_reload(struct server *server, const struct config *config, struct err
 	return 0;
 }
 
-void server_stop(struct server *server)
+void server_stop_within(struct server *server, int64_t patience)
 {
 	for (int i = 0; i < server->count; i++)
-		loop_ask_stop(server->loops[i], STOP_PATIENCE);
+		loop_ask_stop(server->loops[i], patience);
 	for (int i = 0; i < server->count; i++)
 		loop_join(server->loops[i]);
+}
+
+void server_stop(struct server *server)
+{
+	server_stop_within(server, STOP_PATIENCE);
 }
 
 void server_free(struct server *server)
