@@ -54,7 +54,8 @@ describe("joining", function()
   describe("an assignment's three requests", function()
     local orders = { { 1, 2, 3 }, { 1, 3, 2 }, { 2, 1, 3 }, { 2, 3, 1 }, { 3, 1, 2 }, { 3, 2, 1 } }
     for _, order in ipairs(orders) do
-      it("in the order " .. table.concat(order, ", ") .. " make one run, one comment, and a completed AI task", function()
+      local name = "in the order " .. table.concat(order, ", ") .. " make one run and one comment, and end the task"
+      it(name, function()
         local issue, task_body, task = issue_that "STAND-IN: sleep 0.3"
         local bodies = { (issue:created()), (issue:assigned()), task_body }
         local first = says("dispatched", post(bodies[order[1]]))
