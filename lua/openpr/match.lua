@@ -1,0 +1,199 @@
+-- Conditions on events: the `when.*` half of a rule.
+--
+-- A condition is a value that can be called with an event and that prints itself the way it was written, so that an
+-- operator reads rules back as they stand in the file.  & (and), | (or) and ~ (not) join them; a plain function may
+-- stand wherever a condition may.
+
+local nearest = require "openpr.nearest"
+
+local find, format, gsub, lower, sub = string.find, string.format, string.gsub, string.lower, string.sub
+
+local match = {}
+
+local meta = { sealed = true }
+
+-- How tightly a condition binds when it is printed, as in Lua.
+local OR, AND, NOT, ATOM = 1, 2, 3, 4
+
+local function new(words, test, level)
+  return setmetatable({ words = words, test = test, level = level or ATOM }, meta)
+end
+
+function match.is(value) return getmetatable(value) == meta or type(value) == "function" end
+
+-- A condition of what match.is() accepts.
+function match.lift(value)
+  if getmetatable(value) == meta then return value end
+  if type(value) == "function" then return new("function", value) end
+  error(("& and | join conditions: when.* or a function, not a %s"):format(type(value)), 3)
+end
+
+local function printed(condition, level)
+  return condition.level < level and "(" .. condition.words .. ")" or condition.words
+end
+
+function meta.__call(self, event) return self.test(event) and true or false end
+function meta.__tostring(self) return self.words end
+
+function meta.__band(a, b)
+  a, b = match.lift(a), match.lift(b)
+  return new(printed(a, AND) .. " & " .. printed(b, AND), function(e) return a.test(e) and b.test(e) end, AND)
+end
+
+function meta.__bor(a, b)
+  a, b = match.lift(a), match.lift(b)
+  return new(printed(a, OR) .. " | " .. printed(b, OR), function(e) return a.test(e) or b.test(e) end, OR)
+end
+
+function meta.__bnot(a)
+  return new("~" .. printed(a, NOT), function(e) return not a.test(e) end, NOT)
+end
+
+-- "issue.*" matches "issue.created"; every other character stands for itself.  Linear, whatever it is tried on.
+local function glob(pattern)
+  local parts, from = {}, 1
+  for at in pattern:gmatch "()%*" do
+    parts[#parts + 1], from = sub(pattern, from, at - 1), at + 1
+  end
+  local last = sub(pattern, from)
+  local first = table.remove(parts, 1)
+  if not first then return function(s) return s == pattern end end
+
+  return function(s)
+    if type(s) ~= "string" or #s < #first + #last then return false end
+    if sub(s, 1, #first) ~= first or sub(s, #s - #last + 1) ~= last then return false end
+    local start, stop = #first + 1, #s - #last
+    for _, part in ipairs(parts) do
+      local at, ended = find(s, part, start, true)
+      if not at or ended > stop then return false end
+      start = ended + 1
+    end
+    return true
+  end
+end
+
+local function field(event, path)
+  local value = event
+  for name in path:gmatch "[^.]+" do
+    if type(value) ~= "table" then return nil end
+    value = value[name]
+  end
+  return value
+end
+
+-- Ids are UUIDs, whose letters may be written either way.
+local function lists(list, id)
+  if type(list) ~= "table" or type(id) ~= "string" then return false end
+  for _, item in ipairs(list) do
+    if type(item) == "string" and lower(item) == lower(id) then return true end
+  end
+  return false
+end
+
+local function assignees(event, what)
+  local change = event.changes.assignee_ids
+  return type(change) == "table" and change[what]
+end
+
+-- when.NAME, by itself.
+local PLAIN = {
+  always = function() return true end,
+  for_bot = function(e) return e.bot.asked end,
+  ai_task = function(e) return e.task.id ~= nil end,
+  human = function(e) return e.actor.kind == "human" end,
+  own_echo = function(e) return lists({ e.bot.id }, e.actor.id) end,
+  ours = function(e) return e.actor.ours end,
+  added = function(e) return lists(assignees(e, "added"), e.bot.id) end,
+  removed = function(e) return type(assignees(e, "removed")) == "table" and #assignees(e, "removed") > 0 end,
+  assigned = function(e) return lists(e.issue.assignees, e.bot.id) end,
+  unassigned = function(e) return e.issue.known and not lists(e.issue.assignees, e.bot.id) end,
+  mentioned = function(e) return lists(e.mentions, e.bot.id) end,
+  gone = function(e) return e.issue.gone end,
+}
+
+-- when.NAME "pattern": true when one of these fields matches.
+local GLOBS = {
+  event = { "name" },
+  kind = { "kind" },
+  reason = { "reason" },
+  state = { "issue.state" },
+  priority = { "issue.priority" },
+  project = { "project.key", "project.name", "project.id" },
+  actor = { "actor.name", "actor.id" },
+  bot = { "bot.name", "bot.id" },
+}
+
+local function quoted(value)
+  return type(value) == "string" and gsub(format("%q", value), "\\\n", "\\n") or tostring(value)
+end
+
+local function globbed(name, paths, policy)
+  return function(pattern)
+    if type(pattern) ~= "string" then
+      policy.complain(("when.%s takes a text such as \"abc*\", not a %s"):format(name, type(pattern)))
+      pattern = ""
+    end
+    local test = glob(pattern)
+    return new(("%s %s"):format(name, quoted(pattern)), function(event)
+      for _, path in ipairs(paths) do
+        if test(field(event, path)) then return true end
+      end
+      return false
+    end)
+  end
+end
+
+-- A label is known by its name or by its id.
+local function label(policy)
+  return function(wanted)
+    if type(wanted) ~= "string" then policy.complain("when.label takes the name of a label, not a " .. type(wanted)) end
+    return new("label " .. quoted(wanted), function(event)
+      for _, list in ipairs { event.issue.labels, event.issue.label_ids } do
+        for _, one in ipairs(list) do
+          if one == wanted then return true end
+        end
+      end
+      return false
+    end)
+  end
+end
+
+-- when.field("payload.data.issue.sprint_id", "x"), or without a value: the field is there.
+local function any_field(policy)
+  return function(path, ...)
+    if type(path) ~= "string" then
+      policy.complain("when.field takes a path such as \"issue.priority\", not a " .. type(path))
+      path = ""
+    end
+    if select("#", ...) == 0 then
+      return new(("field %s"):format(quoted(path)), function(event) return field(event, path) ~= nil end)
+    end
+    local wanted = ...
+    return new(("field(%s, %s)"):format(quoted(path), quoted(wanted)),
+      function(event) return field(event, path) == wanted end)
+  end
+end
+
+-- The `when` of one policy.  Every policy gets its own, so that nothing done to it outlives the call.
+function match.new(policy)
+  local when, names = {}, {}
+  for name, test in pairs(PLAIN) do when[name] = new(name, test) end
+  for name, paths in pairs(GLOBS) do when[name] = globbed(name, paths, policy) end
+  when.label, when.field = label(policy), any_field(policy)
+  for name in pairs(when) do names[#names + 1] = name end
+  table.sort(names)
+
+  return setmetatable(when, {
+    sealed = true,
+    __index = function(_, name)
+      local near = nearest(name, names)
+      policy.fail(("there is no when.%s (%s)"):format(tostring(name),
+        near and ("did you mean when.%s?"):format(near) or "have: " .. table.concat(names, ", ")))
+    end,
+    __newindex = function(_, name)
+      policy.fail(("when.%s cannot be set; write `local %s = ...`"):format(tostring(name), tostring(name)))
+    end,
+  })
+end
+
+return match

@@ -1,0 +1,108 @@
+-- An ordered list of named rules: `rules { { name, condition, action }, ... }`.
+--
+-- The list is itself a policy: called with an event it gives the verdict of the first rule that holds, or nil.
+-- Whatever can be wrong with a rule is found when the file is loaded, not when the rule first holds.
+
+local match = require "openpr.match"
+local verdict = require "openpr.verdict"
+
+local M = {}
+
+local meta = { sealed = true }
+
+local LONGEST_NAME = 100 -- bytes; names go into answers, logs and counters
+
+function M.is(value) return getmetatable(value) == meta end
+
+-- nil, or what is wrong with an entry.
+local function mistake(entry, policy, seen)
+  if type(entry) ~= "table" or M.is(entry) or match.is(entry) or verdict.is(entry) then
+    return "a rule is { name, condition, action }"
+  end
+  local name, test, act = entry[1], entry[2], entry[3]
+  if type(name) ~= "string" or name == "" then return "the first item is its name" end
+  if #name > LONGEST_NAME or name:find "%c" then
+    return ("its name is one line of at most %d bytes"):format(LONGEST_NAME)
+  end
+  if seen[name] then return "another rule has this name" end
+  seen[name] = true
+  if not match.is(test) then return "the second item is its condition: when.* or a function" end
+  if not verdict.is(act) and type(act) ~= "function" then
+    return "the third item is its action: accept, ignore, cancel, to(...) or a function"
+  end
+  for key in pairs(entry) do
+    if key ~= 1 and key ~= 2 and key ~= 3 then return ("it has a further item, %s"):format(tostring(key)) end
+  end
+  return verdict.is(act) and verdict.refused(act, policy.hook) or nil
+end
+
+local function check(n, entry, policy, seen)
+  local why = mistake(entry, policy, seen)
+  local name = type(entry) == "table" and type(entry[1]) == "string" and entry[1] or nil
+  if not why then return { name = name, test = match.lift(entry[2]), act = entry[3] } end
+  policy.complain(("rule %d%s: %s"):format(n, name and (" %q"):format(name) or "", why), policy.line_of_rule(name))
+end
+
+-- The action's verdict; a function may pass by returning nil.
+local function answer(rule, event, hook)
+  if verdict.is(rule.act) then return rule.act end
+  local given = rule.act(event)
+  if given == nil then return nil end
+  local why = not verdict.is(given) and ("its function returned a %s, not a verdict or nil"):format(type(given))
+    or verdict.refused(given, hook)
+  if why then error(("policies/%s.lua: rule %q: %s"):format(hook, rule.name, why), 0) end
+  return given
+end
+
+-- The verdict of the first rule that holds and does not pass, or nil.  `trace`, a list, gets { rule, holds, verdict }
+-- for each rule that was tried.
+function M.decide(list, event, trace)
+  for _, rule in ipairs(list.entries) do
+    local holds = rule.test(event) and true or false
+    local given = holds and answer(rule, event, list.hook) or nil
+    if trace then trace[#trace + 1] = { rule = rule.name, holds = holds, verdict = given and tostring(given) } end
+    if given then return verdict.by(given, rule.name) end
+  end
+  return nil
+end
+
+function meta.__call(self, event) return M.decide(self, event) end
+
+-- One line a rule: its number, name, condition and action, as the operator wrote them.
+function M.describe(list)
+  local names, tests = 0, 0
+  for _, rule in ipairs(list.entries) do
+    names = math.max(names, utf8.len(rule.name) or #rule.name)
+    tests = math.max(tests, #tostring(rule.test))
+  end
+  tests = math.min(tests, 60)
+  local lines = {}
+  for n, rule in ipairs(list.entries) do
+    local test = tostring(rule.test)
+    lines[n] = ("%3d  %s%s  when %s%s  %s"):format(n, rule.name, (" "):rep(names - (utf8.len(rule.name) or #rule.name)),
+      test, (" "):rep(tests - #test), verdict.is(rule.act) and tostring(rule.act) or "function")
+  end
+  return table.concat(lines, "\n")
+end
+
+-- The `rules` of one policy.
+function M.new(policy)
+  return function(entries)
+    if policy.hook ~= "filter" and policy.hook ~= "route" then
+      policy.fail(("rules are for filter.lua and route.lua; %s.lua returns a function"):format(policy.hook))
+    end
+    if type(entries) ~= "table" or #entries == 0 then policy.fail "rules { } has no rules" end
+    local list, seen = { entries = {}, hook = policy.hook }, {}
+    for n, entry in ipairs(entries) do
+      list.entries[#list.entries + 1] = check(n, entry, policy, seen)
+    end
+    for key in pairs(entries) do
+      if math.type(key) ~= "integer" or key < 1 or key > #entries then
+        policy.complain(("rules has an item %q that is no rule"):format(tostring(key)))
+      end
+    end
+    return setmetatable(list, meta)
+  end
+end
+
+return M

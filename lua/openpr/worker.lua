@@ -1,0 +1,201 @@
+-- What a policy worker is asked (core/policy/): one function a question, JSON in, JSON out.
+--
+--   load      sources, templates, agents, labels   -> every mistake
+--   decide    an event                             -> what filter and route say
+--   render    an event and an agent                -> the prompt, or that the issue is needed
+--   callback  an event, an agent and a run         -> what OpenPR is told
+--   rules     nothing                              -> filter and route as the operator wrote them
+--
+-- A policy that fails raises; the caller decides what that means.
+
+local event = require "openpr.event"
+local loader = require "openpr.loader"
+local rules = require "openpr.rules"
+local template = require "openpr.template"
+local text = require "openpr.text"
+local verdict = require "openpr.verdict"
+
+local M = {}
+
+local LARGEST_COMMENT = 64 * 1024
+local LONGEST_REASON = 250 -- bytes
+
+local bundle -- what load() put in force
+
+-- A policy may seed math.random; the next call must not see how.
+local seed = 1
+local function reseed()
+  seed = seed * 6364136223846793005 + 1442695040888963407
+  math.randomseed(seed)
+end
+
+local function open(hook, input, host)
+  if not bundle then error("no policies are loaded", 0) end
+  if host.note then host.note(("policies/%s.lua"):format(hook)) end
+  reseed()
+  local policy = loader.policy(hook, bundle.sources[hook], host)
+  policy.now = input.now
+  local value = loader.run(policy, bundle)
+  if type(value) ~= "function" and not rules.is(value) then
+    error(("%s: returned a %s this time, not a function or rules"):format(policy.file, type(value)), 0)
+  end
+  return policy, value
+end
+
+function M.load(input, host)
+  local loaded, mistakes = loader.load(host.json_decode(input), host)
+  if #mistakes == 0 then bundle = loaded end
+  return host.json_encode { mistakes = host.json_array(mistakes) }
+end
+
+-- The verdict of a policy that returned a function.
+local function judged(given, policy)
+  local why
+  if given == nil and policy.hook == "filter" then
+    why = "its function returned nothing; it returns accept, ignore or cancel"
+  elseif given ~= nil and not verdict.is(given) then
+    why = ("its function returned a %s, not a verdict"):format(type(given))
+  end
+  why = why or given and verdict.refused(given, policy.hook)
+  if why then error(("%s: %s"):format(policy.file, why), 0) end
+  return given and verdict.by(given, given.rule or policy.hook .. ".lua")
+end
+
+-- The verdict of filter or route; nil when no rule matched.
+local function ask(hook, input, host)
+  local policy, value = open(hook, input, host)
+  policy.event = event.new(input, bundle.labels)
+  if rules.is(value) then return rules.decide(value, policy.event) end
+  return judged(value(policy.event), policy)
+end
+
+local function no_agent_for(input)
+  local bot = event.new(input, {}).bot
+  return ("no agent for bot %q"):format(bot.name or bot.id or "?")
+end
+
+local function clipped(reason) return text.clip(text.line(reason), LONGEST_REASON) end
+
+local function targets_of(given, host)
+  local targets = {}
+  for n, target in ipairs(given.targets) do
+    targets[n] = { agent = target.agent,
+                   timeout = target.timeout and math.max(1, math.floor(target.timeout * 1000 + 0.5)) }
+  end
+  return host.json_array(targets)
+end
+
+local function decide(input, host)
+  local filter = ask("filter", input, host)
+  if not filter then
+    return { action = "ignore", rule = "no rule", filter_rule = "no rule", reason = "no rule of filter.lua matched" }
+  end
+  if filter.action ~= "accept" then
+    return { action = filter.action, rule = filter.rule, filter_rule = filter.rule,
+             reason = clipped(filter.reason or filter.rule) }
+  end
+  local route = ask("route", input, host)
+  if not route or (route.action == "to" and #route.targets == 0) then
+    return { action = "no_agent", rule = route and route.rule or "no rule", filter_rule = filter.rule,
+             reason = clipped(no_agent_for(input)) }
+  end
+  if route.action ~= "to" then
+    return { action = route.action, rule = route.rule, filter_rule = filter.rule,
+             reason = clipped(route.reason or route.rule) }
+  end
+  return { action = "accept", rule = route.rule, filter_rule = filter.rule, targets = targets_of(route, host) }
+end
+
+function M.decide(input, host) return host.json_encode(decide(host.json_decode(input), host)) end
+
+local function agent_of(name, hook)
+  local agent = bundle and bundle.agents[name]
+  if agent then
+    local own = {}
+    for key, value in pairs(agent) do own[key] = value end
+    own.bots = { table.unpack(agent.bots) }
+    return own
+  end
+  if hook == "callback" then return { name = name, bots = {} } end -- gone from config.lua since the run
+  error(("no agent %q in config.lua"):format(tostring(name)), 0)
+end
+
+-- A CLI may take a prompt that begins so as a command, a file or an option; a word in front stops that.
+local function safe_start(prompt)
+  return prompt:find "^%s*[%w\x80-\xff]" and prompt or "Task:\n\n" .. prompt
+end
+
+local function checked_prompt(prompt)
+  if type(prompt) ~= "string" or not prompt:find "%S" then
+    error(("policies/render.lua: returned %s; it returns the prompt, a text"):format(
+      type(prompt) == "string" and "an empty text" or "a " .. type(prompt)), 0)
+  end
+  prompt = safe_start(text.clean(prompt))
+  if #prompt > template.LARGEST_PROMPT then
+    error(("policies/render.lua: the prompt has %d bytes, more than %d; use text.clip() or template()"):format(#prompt,
+      template.LARGEST_PROMPT), 0)
+  end
+  return prompt
+end
+
+-- The policy reads an issue field that only OpenPR knows: `needed` decides, whatever became of the error, for a policy
+-- may have caught it and gone on without the field.
+function M.render(input, host)
+  input = host.json_decode(input)
+  local needed = false
+  local policy, value = open("render", input, host)
+  policy.agent = agent_of(input.agent, "render")
+  policy.event = event.new(input, bundle.labels, function()
+    needed = true
+    error("policies/render.lua: this field must be asked of OpenPR first", 0)
+  end)
+  policy.demanding = getmetatable(policy.event.issue) and policy.event.issue or nil
+
+  local ok, prompt = pcall(value, policy.event, policy.agent)
+  if needed then return host.json_encode { needs = "issue" } end
+  if not ok then error(prompt, 0) end
+  return host.json_encode { prompt = checked_prompt(prompt) }
+end
+
+local function run_of(told)
+  local run = {}
+  for key, value in pairs(told or {}) do run[key] = value end
+  run.id, run.run_id = run.run_id, nil
+  run.duration = run.duration and run.duration / 1000
+  return run
+end
+
+local function checked_report(report)
+  local function bad(why, ...) error("policies/callback.lua: " .. why:format(...), 0) end
+  if report == nil then return {} end
+  if type(report) ~= "table" then bad("returned a %s; it returns { comment, state } or nil", type(report)) end
+  for key, value in pairs(report) do
+    if key ~= "comment" and key ~= "state" then bad("returned %q; a report has comment and state", tostring(key)) end
+    if type(value) ~= "string" then bad("its %s is a %s, not a text", key, type(value)) end
+  end
+  if report.state and not report.state:find "^[%w_-]+$" then bad("%q is no state of an issue", report.state) end
+  local comment = report.comment and text.clean(report.comment)
+  if comment and #comment > LARGEST_COMMENT then
+    comment = text.balance(text.clip(comment, LARGEST_COMMENT - 1024, "\n")) .. "\n\n(cut: the comment was longer)"
+  end
+  return { comment = comment and comment:find "%S" and comment or nil, state = report.state }
+end
+
+function M.callback(input, host)
+  input = host.json_decode(input)
+  local policy, value = open("callback", input, host)
+  policy.agent = agent_of(input.agent, "callback")
+  policy.event = event.new(input, bundle.labels)
+  return host.json_encode(checked_report(value(run_of(input.run), policy.event, policy.agent)))
+end
+
+function M.rules(_, host)
+  local parts = {}
+  for n, hook in ipairs { "filter", "route" } do
+    local _, value = open(hook, {}, host)
+    parts[n] = ("policies/%s.lua\n%s\n"):format(hook, rules.is(value) and rules.describe(value) or "  a function")
+  end
+  return host.json_encode { text = table.concat(parts, "\n") }
+end
+
+return M
