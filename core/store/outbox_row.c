@@ -35,7 +35,7 @@ static json_t *read_run(struct db *db, const struct store_report *report, struct
 	    "SELECT r.id AS run_id, r.outcome, r.exit_code, r.signal, r.cause, r.final_text,"
 	    " r.tail, r.duration, r.attempt, t.agent, e.rule,"
 	    " CASE e.kind WHEN 'none' THEN 'other' ELSE e.kind END AS kind, r.session_id,"
-	    " r.input_tokens, r.output_tokens, r.cost_usd, r.truncated <> 0 AS truncated"
+	    " r.input_tokens, r.output_tokens, r.cost_usd, r.truncated"
 	    " FROM runs r JOIN tasks t ON t.id = r.task_id JOIN events e ON e.id = t.event_id"
 	    " WHERE r.id = ?",
 	    DB_WITH(TEXT(report->run_id)), err);
@@ -48,8 +48,23 @@ static json_t *read_run(struct db *db, const struct store_report *report, struct
 	json_t *run = db_object(row);
 	if (!run)
 		err_set(err, ERR_NOMEM, "no memory for a run");
+	else
+		json_object_set_new(run, "truncated",
+				    json_boolean(json_int(run, "truncated", 0) != 0));
 	db_done(row);
 	return run;
+}
+
+/* The start is told as it was, also when the run was faster than its report. */
+static void forget_end(json_t *run)
+{
+	static const char *const keys[] = { "outcome",	"exit_code",	"signal",
+					    "cause",	"final_text",	"tail",
+					    "duration", "input_tokens", "output_tokens",
+					    "cost_usd" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		json_object_set_new(run, keys[i], json_null());
 }
 
 static int read_body(struct db *db, struct store_report *report, struct err *err)
@@ -75,7 +90,11 @@ static int read_body(struct db *db, struct store_report *report, struct err *err
 static int read_format(struct db *db, struct store_report *report, struct err *err)
 {
 	report->run = read_run(db, report, err);
-	return report->run ? read_body(db, report, err) : -1;
+	if (!report->run)
+		return -1;
+	if (report->started)
+		forget_end(report->run);
+	return read_body(db, report, err);
 }
 
 /* ---- STATE: what the issue must have now ---- */

@@ -291,17 +291,24 @@ static inline size_t count_runs(struct store *store)
 	return count;
 }
 
+/* `show RUN`; json_decref(). */
+static inline json_t *show(struct store *store, const char *run_id)
+{
+	struct err err = { .text = "" };
+	json_t *run = store_show(store, run_id, &err);
+
+	if (!run)
+		fail_msg("show %s: %s", run_id, err.text);
+	return run;
+}
+
 /* A member of `show RUN`, copied. */
 static inline const char *shown(struct store *store, const char *run_id, const char *path)
 {
 	static char values[8][256];
 	static int next;
 	char *value = values[next++ % 8];
-	struct err err = { .text = "" };
-	json_t *run = store_show(store, run_id, &err);
-
-	if (!run)
-		fail_msg("show %s: %s", run_id, err.text);
+	json_t *run = show(store, run_id);
 	const json_t *found = json_at(run, path);
 	if (json_is_integer(found))
 		snprintf(value, 256, "%lld", (long long)json_integer_value(found));
