@@ -28,7 +28,8 @@ describe("configuring", function()
   end)
 
   it("names every mistake by its path, at once", function()
-    d:configure { agents = { x = { type = "cli", cli = "bash" }, y = { type = "cli", cli = "codex", timeout_secs = "15m" } },
+    d:configure { agents = { x = { type = "cli", cli = "bash" },
+                             y = { type = "cli", cli = "codex", timeout_secs = "15m" } },
                   queue = { pth = "x" }, webhook = { listen = "nowhere" } }
     local code, said = check()
     assert.equal(2, code)
@@ -58,8 +59,8 @@ describe("configuring", function()
     d:configure { webhook = { secret = daemon.source 'env "OPW_UNSET"' } }
     local code, said = check()
     assert.same({ 0, true }, { code, said:find "OPW_UNSET" ~= nil }, said)
-    code, _, said = process.run({ daemon.program, "--config", d.dir .. "/config.lua" }, d.env, "/", 20)
-    assert.same({ 2, true }, { code, said:find "OPW_UNSET" ~= nil }, said)
+    local serve_code, _, why = process.run({ daemon.program, "--config", d.dir .. "/config.lua" }, d.env, "/", 20)
+    assert.same({ 2, true }, { serve_code, why:find "OPW_UNSET" ~= nil }, why)
   end)
 
   it("reads secrets from files that nobody else can read, and no others", function()
@@ -199,7 +200,8 @@ describe("configuring", function()
     local issue = event.issue()
     local answer = d:post((issue:assigned())).json
     assert.equal("observed", answer.status)
-    assert.same({ 503, "observed" }, { d:post((event.issue():task())).status, d:post((event.issue():task())).json.status })
+    local refused = d:post((event.issue():task()))
+    assert.same({ 503, "observed" }, { refused.status, refused.json.status })
     assert.same({}, d:json("runs", "--json"))
     assert.equal(0, d:stop())
     d.env.OPENPR_WEBHOOK_SAFE_MODE = nil

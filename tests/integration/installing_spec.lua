@@ -16,8 +16,8 @@ describe("installing", function()
     local prefix = d.dir .. "/prefix"
     local code, out, err = process.run({ "cmake", "--install", build, "--prefix", prefix }, env, "/", 60)
     assert.equal(0, code, out .. err)
-    code, out, err = process.run({ prefix .. "/bin/openpr-webhook", "--config", d.dir .. "/config.lua", "check" }, d.env,
-                                 "/", 30)
+    local program = prefix .. "/bin/openpr-webhook"
+    code, out, err = process.run({ program, "--config", d.dir .. "/config.lua", "check" }, d.env, "/", 30)
     assert.equal(0, code, out .. err)
     assert.is_truthy(out:find(prefix .. "/share/openpr-webhook/policies/filter.lua", 1, true), out)
     assert.is_truthy(uv.fs_stat(prefix .. "/share/openpr-webhook/templates/default.txt"))

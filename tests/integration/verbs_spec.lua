@@ -157,8 +157,8 @@ describe("verbs", function()
   end)
 
   it("wrong usage is exit 2 with a hint", function()
-    for _, line in ipairs { { "fly" }, { "show" }, { "show", "not-an-id" }, { "runs", "extra" }, { "runs", "--limit", "0" },
-                            { "cancel", "--report", event.id() }, { "--nonsense" } } do
+    for _, line in ipairs { { "fly" }, { "show" }, { "show", "not-an-id" }, { "runs", "extra" },
+                            { "runs", "--limit", "0" }, { "cancel", "--report", event.id() }, { "--nonsense" } } do
       local code, _, why = d:verb(table.unpack(line))
       assert.equal(2, code, table.concat(line, " "))
       assert.matches("%S", why)
