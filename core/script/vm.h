@@ -41,6 +41,7 @@ struct vm_limits {
  * VM_CONFIG adds, for config.lua's env and file,
  *   host.getenv(name)         text or nil
  *   host.readfile(path)       text, nil, mode (an integer, 420 is 0644); or nil, why
+ * and takes the methods from texts: there, only string.rep(...) can be called, not ("x"):rep(...).
  */
 enum vm_kind { VM_POLICY, VM_CONFIG };
 

@@ -132,9 +132,17 @@ static void config_reads_the_environment(void **state)
 	config_gives("return tostring(host.getenv(input))", "OPW_HOST_TEST_ABSENT", "nil");
 }
 
+/* string.rep and patterns run where no deadline reaches. */
+static void texts_of_config_have_no_methods(void **state)
+{
+	(void)state;
+	config_gives("return tostring((input).rep) .. tostring(getmetatable(''))", "", "nilfalse");
+	test_gives("return (input):rep(2)", "ab", "abab");
+}
+
 #define READ                                                                                       \
 	"local text, why, mode = host.readfile(input) "                                            \
-	"return ('%s|%s|%s'):format(text, why, mode and ('%o'):format(mode))"
+	"return string.format('%s|%s|%s', text, why, mode and string.format('%o', mode))"
 
 static void config_reads_files(void **state)
 {
@@ -167,6 +175,7 @@ int main(void)
 		cmocka_unit_test(now_is_the_wall_clock),
 		cmocka_unit_test(policies_get_neither_files_nor_environment),
 		cmocka_unit_test(config_reads_the_environment),
+		cmocka_unit_test(texts_of_config_have_no_methods),
 		cmocka_unit_test(config_reads_files),
 	};
 
