@@ -1,0 +1,189 @@
+-- The one description of config.lua: names, defaults, bounds, secrets, meanings.  core/config reads only what this has
+-- checked; `print-config` and docs/config.md are made from it.
+
+local rules = require "openpr.config_rules"
+local s = require "openpr.schema"
+
+local KiB, MiB, GiB = 1 << 10, 1 << 20, 1 << 30
+local MINUTE, HOUR, DAY = 60, 3600, 86400 -- seconds
+local AS_SECONDS, AS_DAYS = 1000, 86400000 -- what a number without a unit is worth, in milliseconds
+
+local SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin" -- where the daemon itself has no PATH
+
+local function gate(doc) return s.boolean { default = false, doc = doc } end
+
+local function secret(doc) return s.string { secret = true, rule = rules.signing_secret, doc = doc } end
+
+local function token(doc) return s.string { secret = true, rule = rules.token, doc = doc } end
+
+local webhook = s.record {
+  doc = "What OpenPR sends to.",
+  { "listen", s.string { default = "0.0.0.0:8091", rule = rules.listen, doc = [[
+    Address and port of `POST /webhook`, `GET /health` and `GET /ready`; port 0 is any free one.]] } },
+  { "secret", secret "The secret that OpenPR signs with; this or `secrets` is required." },
+  { "secrets", s.list { item = secret(), doc = [[
+    Several secrets instead of one, all of which are tried: the new one and the old one while you change it.]] } },
+  { "tolerance", s.duration { default = 5 * MINUTE, min = 1, max = DAY, doc = [[
+    How far the `timestamp` of an event may lie in the past or in the future.]] } },
+  { "max_body", s.size { default = 4 * MiB, min = 1 * KiB, max = 64 * MiB, doc = [[
+    The largest body; a larger one is answered 413.]] } },
+  { "max_connections", s.integer { default = 512, min = 1, max = 65536, doc = [[
+    Open connections, for which there must be descriptors; at the limit the one that has been incomplete longest is
+    closed.]] } },
+  { "head_timeout", s.duration { default = 10, min = 1, max = 5 * MINUTE, doc = [[
+    How long a request may take to arrive, head and body.]] } },
+  { "max_unverified", s.size { default = 64 * MiB, min = 1 * MiB, max = 4 * GiB, doc = [[
+    Bytes of bodies whose signature is not checked yet, of all connections together; above it the connection that
+    holds most is closed.]] } },
+}
+
+local features = s.record {
+  doc = "The gates. What is off wins over any agent that needs it, and the answer to an event says which gate it was.",
+  { "cli_executor", gate "Agents of type `cli` may be started." },
+  { "wss_tunnel", gate "The tunnel is used (this build does not have it)." },
+  { "webhook_forward", gate "Agents of type `webhook` may be called (this build does not have them)." },
+  { "custom_agent", gate "Agents of type `custom` may be called (this build does not have them)." },
+}
+
+local executor = s.record {
+  doc = "How agents are run.",
+  { "working_dir", s.path { doc = [[
+    The checkout that agents work in which have none of their own; the daemon runs no git there.]] } },
+  { "timeout_secs", s.duration { plain = AS_SECONDS, default = 900, min = 1, max = 7 * DAY, doc = [[
+    Seconds after which a run is stopped, unless its agent or the route says otherwise.]] } },
+  { "max_concurrent", s.integer { default = 2, min = 1, max = 256, doc = [[
+    Runs at the same time, of all agents together.]] } },
+  { "path", s.string {
+    default = function(ctx) return ctx.search_path or SEARCH_PATH end, shown = "the daemon's `PATH`", doc = [[
+    Where the programs of the agents are looked up: folders with colons between them.]] } },
+  { "drain_secs", s.duration { plain = AS_SECONDS, default = 60, min = 0, max = DAY, doc = [[
+    Seconds that runs may still take after SIGTERM; then they are interrupted.]] } },
+  { "safe_mode", s.boolean { default = false, doc = [[
+    Everything is received, decided and recorded, but nothing is started and nothing goes out; the environment's
+    `OPENPR_WEBHOOK_SAFE_MODE` wins over this.]] } },
+}
+
+local bot = s.record {
+  { "token", s.string { secret = true, rule = rules.token, required = true, doc = "That bot's token." } },
+}
+
+local openpr = s.record {
+  doc = "Where results go.",
+  { "api_url", s.string { rule = rules.api_url, doc = [[
+    OpenPR's address, also needed with `callback = "mcp"` because AI tasks end over REST; without it nothing is
+    reported.]] } },
+  { "token", token "The token of the bot that writes back." },
+  { "bots", s.map { key = "NAME", key_rule = rules.bot_name, item = bot, doc = [[
+    Further bots by name: a report is written with the token of the bot that was asked.]] } },
+  { "callback", s.choice { values = { "api", "mcp" }, default = "api", doc = [[
+    How comments and states are written: `"api"` is REST, `"mcp"` is OpenPR's MCP server.]] } },
+  { "mcp_url", s.string { rule = rules.mcp_url, doc = [[
+    The MCP server's address, required with `callback = "mcp"`.]] } },
+}
+
+local other_types = {}
+for _, name in ipairs { "openclaw", "openprx", "webhook", "custom" } do
+  other_types[name] = "this build has no agents of type " .. name .. ", only cli"
+end
+
+local function agent(executors)
+  return s.record {
+    { "type", s.choice { values = { "cli" }, absent = other_types, required = true, doc = [[
+      What kind of agent it is; this build has `"cli"`.]] } },
+    { "cli", s.choice { values = executors, required = true, doc = [[
+      The program, by a name that `openpr-webhook whitelist` prints.]] } },
+    { "working_dir", s.path { shown = "`executor.working_dir`", doc = [[
+      The checkout it works in; agents whose folders are the same, or lie in each other, run one at a time.]] } },
+    { "prompt_template", s.string { default = "default.txt", rule = rules.template, doc = [[
+      The file in `templates.dir` that its prompts are made from.]] } },
+    { "mention_template", s.string { default = "mention.txt", rule = rules.template, doc = [[
+      The same for mentions in comments.]] } },
+    { "model", s.string { shown = "the program's own", doc = [[
+      The model, as the program's own option for it takes it.]] } },
+    { "bots", s.list { item = s.string { rule = rules.bot_id }, doc = [[
+      Ids of bots that mean this agent, beside the bot that has its name.]] } },
+    { "permissions", s.choice { values = { "workspace", "full" }, default = "workspace", doc = [[
+      `"workspace"` keeps the program's own protections on; `"full"` switches them off, and is logged at start.]] } },
+    { "trust_repository", s.boolean { default = false, doc = [[
+      Hooks, MCP servers and settings that the repository brings along are used.]] } },
+    { "env", s.map { key = "NAME", key_rule = rules.variable_name,
+      item = s.string { empty = true, lines = true, secret = rules.is_secret_variable }, doc = [[
+      Added to the environment of its runs, which holds little else (keys of providers come only this way); values of
+      variables called KEY, TOKEN, SECRET, PASSWORD or the like, and those from a `file`, are hidden in all that is
+      written.]] } },
+    { "timeout_secs", s.duration { plain = AS_SECONDS, min = 1, max = 7 * DAY, shown = "`executor.timeout_secs`",
+      doc = "Seconds after which a run of this agent is stopped." } },
+    { "max_concurrent", s.integer { min = 1, max = 256, shown = "no limit of its own", doc = [[
+      Runs of this agent at the same time, within `executor.max_concurrent`.]] } },
+    { "reports", s.choice { values = { "daemon" }, default = "daemon",
+      absent = { agent = "this build has no agents that report by themselves, only daemon" }, doc = [[
+      Who writes to OpenPR; this build has `"daemon"`.]] } },
+  }
+end
+
+local queue = s.record {
+  doc = "What is kept.",
+  { "path", s.path { default = "state/queue.db", doc = [[
+    The database file; logs of runs and locks lie beside it.]] } },
+  { "max_attempts", s.integer { default = 2, min = 1, max = 20, doc = [[
+    How often a run is started when the daemon's own end cuts it off (what the agent itself fails at is final).]] } },
+  { "keep_days", s.duration { plain = AS_DAYS, default = 30, min = 1, max = 3650 * DAY, doc = [[
+    Days that bodies, logs, ended tasks and delivered reports are kept.]] } },
+  { "max_output", s.size { default = 64 * MiB, min = 64 * KiB, max = 16 * GiB, doc = [[
+    The log of a run; of a longer one the head and the tail are kept.]] } },
+}
+
+local policies = s.record {
+  doc = "The four policies: filter, route, render and callback.",
+  { "dir", s.path { default = "policies", doc = [[
+    Your own policies, file by file; where you have none, the shipped one is used.]] } },
+  { "time_limit", s.duration { default = 0.05, min = 0.001, max = 10, doc = [[
+    Processor time that a policy may take for one event.]] } },
+  { "memory_limit", s.size { default = 16 * MiB, min = 2 * MiB, max = 1 * GiB, doc = [[
+    Memory that a policy may take.]] } },
+}
+
+local templates = s.record {
+  doc = "What prompts are made from.",
+  { "dir", s.path { default = "templates", doc = [[
+    Your own templates, file by file; where you have none, the shipped one is used.]] } },
+}
+
+local tunnel = s.record {
+  optional = true,
+  doc = "OpenPR's agent tunnel. This build does not have it: what is written here is checked, and not used.",
+  { "url", s.string { rule = rules.tunnel_url, doc = "The tunnel's address." } },
+  { "agent_id", s.string { doc = "The name under which this host registers." } },
+  { "token", token "The tunnel's token." },
+  { "hmac_secret", secret "The secret that frames are signed with." },
+  { "heartbeat_secs", s.duration { plain = AS_SECONDS, default = 20, min = 1, max = HOUR, doc = [[
+    Seconds between two signs of life.]] } },
+  { "reconnect_secs", s.duration { plain = AS_SECONDS, default = 3, min = 1, max = HOUR, doc = [[
+    Seconds before the first attempt to connect again.]] } },
+  { "ca_file", s.path { shown = "the system's", doc = "Certificates that the tunnel's server is checked against." } },
+}
+
+local admin = s.record {
+  doc = "Where the verbs of the command line find the daemon.",
+  { "listen", s.string { default = "unix:./admin.sock", rule = rules.socket, doc = [[
+    A socket that only the daemon's own user can open, as `unix:PATH`.]] } },
+}
+
+-- executors: the names that were compiled in.
+return function(executors)
+  return s.record {
+    { "webhook", webhook },
+    { "features", features },
+    { "executor", executor },
+    { "openpr", openpr },
+    { "agents", s.map { key = "NAME", key_rule = rules.agent_name, item = agent(executors), doc = [[
+      Who works: the agent that is called like the bot, or names it in `bots`, else `default`.]] } },
+    { "labels", s.map { key = "ID", key_rule = rules.label_id, item = s.string {}, doc = [[
+      Names for the ids of labels, so that policies can say `when.label "bug"`: events carry ids alone.]] } },
+    { "queue", queue },
+    { "policies", policies },
+    { "templates", templates },
+    { "tunnel", tunnel },
+    { "admin", admin },
+  }
+end

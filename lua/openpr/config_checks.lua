@@ -1,0 +1,101 @@
+-- What several values of config.lua must be to each other.  Each check takes what the schema made of the file, what the
+-- file said, and the schema's context.
+--
+-- Functions of string are called by their full names: where config.lua runs, texts have no methods.
+
+local s = require "openpr.schema"
+
+local lower = string.lower
+
+local function section(raw, name)
+  local value = rawget(raw, name)
+  return type(value) == "table" and value or {}
+end
+
+local function webhook_secrets(_, raw, ctx)
+  local single, several = section(raw, "webhook").secret, section(raw, "webhook").secrets
+  if single ~= nil and several ~= nil then
+    s.mistake(ctx, "webhook.secrets", "stands beside webhook.secret: give one of them")
+  elseif single == nil and (several == nil or (type(several) == "table" and next(several) == nil)) then
+    s.mistake(ctx, "webhook.secret", 'is required: the secret that OpenPR signs with, as env "OPENPR_WEBHOOK_SECRET"')
+  end
+end
+
+local function unverified(config, _, ctx)
+  local all, one = config.webhook.max_unverified, config.webhook.max_body
+  if all and one and all < one then
+    s.mistake(ctx, "webhook.max_unverified", "is less than webhook.max_body: no body of that size could ever arrive")
+  end
+end
+
+local function gates(config, _, ctx)
+  for _, name in ipairs { "wss_tunnel", "webhook_forward", "custom_agent" } do
+    if config.features[name] then
+      s.mistake(ctx, s.join("features", name), "this build does not have it: set it to false")
+    end
+  end
+  if config.tunnel then s.warn(ctx, "tunnel", "is not used: this build has no tunnel") end
+end
+
+local function callback(config, raw, ctx)
+  local openpr, said = config.openpr, section(raw, "openpr")
+  if openpr.callback == "mcp" then
+    if said.mcp_url == nil then s.mistake(ctx, "openpr.mcp_url", 'is required with callback = "mcp"') end
+    if said.api_url == nil then
+      s.mistake(ctx, "openpr.api_url", 'is required with callback = "mcp", too: AI tasks end over REST')
+    end
+  elseif said.api_url == nil and said.callback ~= nil then
+    s.mistake(ctx, "openpr.api_url", 'is required with callback = "api"')
+  elseif said.api_url == nil then
+    s.warn(ctx, "openpr.api_url", "is not set: nothing is reported to OpenPR")
+  end
+  if said.api_url ~= nil and said.token == nil and (type(said.bots) ~= "table" or next(said.bots) == nil) then
+    s.warn(ctx, "openpr.token", "is not set, and no bot has a token: nothing can be reported to OpenPR")
+  end
+end
+
+local function working_dirs(config, raw, ctx)
+  local shared = section(raw, "executor").working_dir
+  for _, name in ipairs(s.sorted_keys(config.agents or {})) do
+    local said = section(section(raw, "agents"), name)
+    if said.working_dir == nil and shared == nil then
+      s.mistake(ctx, s.join(s.join("agents", name), "working_dir"),
+                "is required: the checkout it works in (or executor.working_dir for all)")
+    end
+  end
+end
+
+-- Both ways to find an agent, by the bot's name without regard to case and by its id, must lead to one.
+local function agent_names(config, _, ctx)
+  local names, ids = {}, {}
+  local agents = config.agents or {}
+  if next(agents) == nil then s.warn(ctx, "agents", "there is none: nothing can be started") end
+  for _, name in ipairs(s.sorted_keys(agents)) do
+    local path = s.join("agents", name)
+    local twin = names[lower(name)]
+    if twin then s.mistake(ctx, path, "differs from agents.%s only in upper and lower case", twin) end
+    names[lower(name)] = name
+    for n, id in ipairs(agents[name].bots or {}) do
+      if ids[id] then s.mistake(ctx, s.join(s.join(path, "bots"), n), "belongs to agents.%s already", ids[id]) end
+      ids[id] = ids[id] or name
+    end
+  end
+end
+
+local function permissions(config, _, ctx)
+  for _, name in ipairs(s.sorted_keys(config.agents or {})) do
+    local agent, path = config.agents[name], s.join("agents", name)
+    if agent.permissions == "full" then
+      s.warn(ctx, s.join(path, "permissions"), '"full" lets the agent do whatever this user can do')
+    end
+    if agent.trust_repository then
+      s.warn(ctx, s.join(path, "trust_repository"), "lets whoever writes to the repository run code as this user")
+    end
+  end
+end
+
+local checks = { webhook_secrets, unverified, gates, callback, working_dirs, agent_names, permissions }
+
+return function(config, raw, ctx)
+  for _, check in ipairs(checks) do check(config, raw, ctx) end
+end

@@ -1,0 +1,138 @@
+-- What single values of config.lua must look like.  Each rule takes a text, what the check knows and the path, and
+-- returns the text to keep; or nil, why not, and whether the text is better not shown.
+--
+-- Functions of string are called by their full names: where config.lua runs, texts have no methods.
+
+local s = require "openpr.schema"
+
+local find, match, lower = string.find, string.match, string.lower
+
+local rules = {}
+
+rules.PLACEHOLDER = "***" -- what print-config puts in the place of a secret
+
+local LONGEST_SOCKET = 107 -- sun_path of unix(7), less its NUL
+local LONGEST_NAME = 64
+local SHORT_SECRET = 16 -- bytes; what is shorter can be tried out
+
+local function digits(count) return string.rep("%x", count) end
+
+local UUID = "^" .. digits(8) .. string.rep("%-" .. digits(4), 3) .. "%-" .. digits(12) .. "$"
+
+local function is_port(text)
+  local port = find(text, "^%d+$") and #text <= 5 and tonumber(text)
+  return port and port <= 65535
+end
+
+-- "host:port"; port 0 is any free one.
+function rules.listen(text)
+  local host, port = match(text, "^(.+):([^:]*)$")
+  if not host or find(text, "%s") or not is_port(port) then return nil, "is not host:port, as 0.0.0.0:8091" end
+  if find(host, ":", 1, true) and not find(host, "^%[[%x:.]+%]$") then
+    return nil, "is not host:port; an IPv6 address stands in brackets, as [::1]:8091"
+  end
+  return text
+end
+
+local function is_authority(text)
+  local host, port = match(text, "^(.-):([^:%]]*)$")
+  return (host or text) ~= "" and (not port or is_port(port))
+end
+
+local function url(scheme, example, no_query)
+  return function(text)
+    local authority, rest = match(text, "^" .. scheme .. "://([^/?#]+)(.*)$")
+    if find(text, "@", 1, true) then return nil, "must hold no user name or password, and no other @", true end
+    if not authority or not is_authority(authority) or find(text, "%s") or (no_query and find(rest, "[?#]")) then
+      return nil, "is not a URL such as " .. example
+    end
+    return (string.gsub(text, "/+$", ""))
+  end
+end
+
+rules.api_url = url("https?", "http://127.0.0.1:8081", true)
+rules.mcp_url = url("https?", "http://127.0.0.1:8090/mcp/rpc")
+rules.tunnel_url = url("wss?", "wss://openpr.example.com/api/v1/agent-tunnel")
+
+function rules.secret(text, ctx)
+  if text == rules.PLACEHOLDER and not ctx.client then
+    return nil, 'is "***", which stands for a secret that was not printed'
+  end
+  return text
+end
+
+-- A secret that bodies are signed with.
+function rules.signing_secret(text, ctx, path)
+  if text ~= rules.PLACEHOLDER and #text < SHORT_SECRET then
+    s.warn(ctx, path, "has fewer than %d bytes and can be guessed", SHORT_SECRET)
+  end
+  if find(text, "^%s") or find(text, "%s$") then s.warn(ctx, path, "begins or ends with a space") end
+  return rules.secret(text, ctx)
+end
+
+-- A secret that travels in a header.
+function rules.token(text, ctx)
+  if find(text, "%s") then return nil, "must not hold spaces" end
+  return rules.secret(text, ctx)
+end
+
+function rules.template(text)
+  if find(text, "/", 1, true) or find(text, "^%.") then
+    return nil, "is not the name of a file in templates.dir, as default.txt"
+  end
+  return text
+end
+
+function rules.bot_id(text)
+  if not find(text, UUID) then return nil, "is not the id of a bot (a UUID)" end
+  return lower(text)
+end
+
+function rules.socket(text, ctx)
+  local path = match(text, "^unix:(.+)$")
+  if not path then return nil, "is not unix:PATH, as unix:./admin.sock" end
+  path = s.absolute(path, ctx.folder)
+  if #path > LONGEST_SOCKET then
+    return nil, string.format("is longer than the %d bytes that the path of a socket may have", LONGEST_SOCKET)
+  end
+  return "unix:" .. path
+end
+
+-- Rules for the keys of a map: nil, or why not.
+
+function rules.agent_name(name)
+  if #name > LONGEST_NAME or not find(name, "^[%w_][%w_.-]*$") then
+    return string.format("is no name for an agent: letters, digits, _, - and . are, %d at most", LONGEST_NAME)
+  end
+end
+
+function rules.bot_name(name)
+  if name == "" or #name > 128 or find(name, "%c") then return "is no name of a bot" end
+end
+
+function rules.variable_name(name)
+  if not find(name, "^[%a_][%w_]*$") then return "is no name for an environment variable" end
+end
+
+function rules.label_id(name)
+  if not find(name, UUID) then return "is not the id of a label (a UUID)" end
+end
+
+-- agents.X.env holds both settings, which must stay readable in logs, and keys, which must not.
+local secret_words = {
+  key = true, keys = true, apikey = true, token = true, tokens = true, secret = true, secrets = true, pass = true,
+  password = true, passwd = true, passphrase = true, credential = true, credentials = true,
+}
+local SHORTEST_SECRET = 8
+
+function rules.is_secret_variable(value, path, ctx)
+  if #value < SHORTEST_SECRET then return false end
+  local from = ctx.source(value)
+  if from and find(from, "^file ") then return true end
+  for word in string.gmatch(lower(match(path, "[%w_]+$") or ""), "[^_]+") do
+    if secret_words[word] then return true end
+  end
+  return false
+end
+
+return rules
