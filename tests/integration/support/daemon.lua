@@ -61,7 +61,8 @@ function daemon.prepare(over, openpr)
   end
   this.env = { PATH = os.getenv "PATH", HOME = this.dir .. "/home", LANG = "C.UTF-8", OPW_MARK = this.dir,
                -- Finding leaks needs to trace a process that has made itself untraceable: only root may.
-               ASAN_OPTIONS = "abort_on_error=0:detect_leaks=" .. (uv.getuid() == 0 and 1 or 0) }
+               ASAN_OPTIONS = "abort_on_error=0:detect_leaks=" .. (uv.getuid() == 0 and 1 or 0),
+               LSAN_OPTIONS = "print_suppressions=0:suppressions=" .. uv.fs_realpath "tests/lsan.supp" }
   this.config = merge({
     webhook = { listen = "127.0.0.1:0", secret = daemon.secret },
     features = { cli_executor = true },
