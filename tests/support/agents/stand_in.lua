@@ -15,6 +15,8 @@
 --   print-env FILE     writes its environment, one variable a line
 --   print-argv FILE    writes its arguments, one a line; print-prompt FILE the prompt
 --   print-cwd FILE     writes its working directory
+--   print-fds FILE     writes which descriptors a child of it inherits
+--   print-status FILE  writes /proc/self/status
 --   write FILE [TEXT]  writes a file below the working directory
 --   scratch            fills TMPDIR with a tree that is hard to remove
 --   final TEXT         the text of the final answer
@@ -177,6 +179,14 @@ local common = {
   end,
   ["print-cwd"] = function(argument)
     write_file(argument, uv.cwd() .. "\n")
+  end,
+  ["print-fds"] = function(argument)
+    os.execute(("ls -1 /proc/self/fd >'%s'"):format(argument))
+  end,
+  ["print-status"] = function(argument)
+    local status = assert(io.open "/proc/self/status")
+    write_file(argument, status:read "a")
+    status:close()
   end,
   ["print-prompt"] = function(argument, run)
     write_file(argument, run.prompt)

@@ -64,7 +64,7 @@ local function rpc_response(record, fields)
   return json_response(fields)
 end
 
--- What the fault makes of `usual`, which may be nil when nothing needed it.
+-- What the client gets; `usual` is the answer of a request that took effect, or nil.
 local function spoil(fault, record, usual)
   if fault.hang or fault.close or fault.garbage then
     return { how = fault.hang and "hang" or fault.close and "close" or "garbage" }
@@ -87,6 +87,17 @@ local function spoil(fault, record, usual)
   return usual
 end
 
+local own_answers = { "hang", "close", "garbage", "code", "rpc_error", "tool_error", "status", "body" }
+
+local function needs_usual(fault)
+  for _, name in ipairs(own_answers) do
+    if fault[name] then
+      return fault.handled
+    end
+  end
+  return true
+end
+
 -- Answers the request by `answer`, or as the first matching fault says.
 function faults.apply(request, record, answer)
   local fault = take(request, record)
@@ -97,9 +108,7 @@ function faults.apply(request, record, answer)
   if fault.delay then
     loop.sleep(fault.delay)
   end
-  local only_delay = spoil(fault, record, nil) == nil and not fault.truncate
-  local usual = (fault.handled or fault.truncate or only_delay) and answer(request) or nil
-  return spoil(fault, record, usual)
+  return spoil(fault, record, needs_usual(fault) and answer(request) or nil)
 end
 
 return faults
