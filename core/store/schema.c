@@ -112,7 +112,8 @@ static const char version_1[] =
 
     "CREATE TABLE cancellations ("
     " issue_id TEXT NOT NULL, bot_id TEXT NOT NULL, at INTEGER NOT NULL,"
-    " gone INTEGER NOT NULL, PRIMARY KEY (issue_id, bot_id)) STRICT, WITHOUT ROWID;";
+    " gone INTEGER NOT NULL, PRIMARY KEY (issue_id, bot_id)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX cancellations_at ON cancellations (at);";
 
 static const char *const versions[] = { version_1 };
 

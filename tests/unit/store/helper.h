@@ -96,8 +96,8 @@ static inline struct store *store_of(void **state)
 
 static inline const char *fresh_key(const char *prefix)
 {
-	static char keys[64][64];
-	static int next;
+	static _Thread_local char keys[64][64];
+	static _Thread_local int next;
 	char id[ID_SIZE];
 	char *key = keys[next++ % 64];
 

@@ -1,0 +1,472 @@
+/* The writer: what is isolated in a batch, what a failing disk does, bounds, many threads. */
+
+#include "helper.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- answers ---- */
+
+struct mailbox {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	size_t answers, failures, dispatched;
+	enum err_code last_code;
+};
+
+#define EMPTY_MAILBOX                                                                              \
+	{                                                                                          \
+		PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0                    \
+	}
+
+static void post_answer(void *ctx, int rc, const struct store_answer *answer, const struct err *err)
+{
+	struct mailbox *mailbox = ctx;
+
+	pthread_mutex_lock(&mailbox->lock);
+	mailbox->answers++;
+	mailbox->failures += rc < 0;
+	mailbox->dispatched += rc == 0 && answer->status == STATUS_DISPATCHED;
+	if (rc < 0)
+		mailbox->last_code = err->code;
+	pthread_cond_broadcast(&mailbox->changed);
+	pthread_mutex_unlock(&mailbox->lock);
+}
+
+static void wait_for(struct mailbox *mailbox, size_t answers)
+{
+	pthread_mutex_lock(&mailbox->lock);
+	while (mailbox->answers < answers)
+		pthread_cond_wait(&mailbox->changed, &mailbox->lock);
+	pthread_mutex_unlock(&mailbox->lock);
+}
+
+/* Keeps the writer busy until told. */
+struct gate {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool entered, open;
+	pthread_t thread;
+	struct store *store;
+};
+
+static int wait_at_gate(struct txn *txn, void *arg, struct err *err)
+{
+	struct gate *gate = arg;
+
+	(void)txn;
+	(void)err;
+	pthread_mutex_lock(&gate->lock);
+	gate->entered = true;
+	pthread_cond_broadcast(&gate->changed);
+	while (!gate->open)
+		pthread_cond_wait(&gate->changed, &gate->lock);
+	pthread_mutex_unlock(&gate->lock);
+	return 0;
+}
+
+static void *run_gate(void *arg)
+{
+	struct gate *gate = arg;
+	struct err err;
+
+	store_write(gate->store, wait_at_gate, gate, &err);
+	return NULL;
+}
+
+static void close_gate(struct gate *gate, struct store *store)
+{
+	*gate = (struct gate){ .lock = PTHREAD_MUTEX_INITIALIZER,
+			       .changed = PTHREAD_COND_INITIALIZER,
+			       .store = store };
+	assert_int_equal(pthread_create(&gate->thread, NULL, run_gate, gate), 0);
+	pthread_mutex_lock(&gate->lock);
+	while (!gate->entered)
+		pthread_cond_wait(&gate->changed, &gate->lock);
+	pthread_mutex_unlock(&gate->lock);
+}
+
+static void open_gate(struct gate *gate)
+{
+	pthread_mutex_lock(&gate->lock);
+	gate->open = true;
+	pthread_cond_broadcast(&gate->changed);
+	pthread_mutex_unlock(&gate->lock);
+	pthread_join(gate->thread, NULL);
+}
+
+/* ---- batches ---- */
+
+/* Events of one batch: all answered after one COMMIT, a refused one (nobody to run it) alone. */
+static void a_bad_job_fails_alone(void **state)
+{
+	struct store *store = store_of(state);
+	struct mailbox mailbox = EMPTY_MAILBOX;
+	struct store_event events[20];
+	struct store_decision good = decide(ACTION_ACCEPT), bad = decide(ACTION_ACCEPT);
+	struct gate gate;
+
+	bad.target_count = 0;
+	close_gate(&gate, store);
+	for (int i = 0; i < 20; i++) {
+		events[i] = webhook("x", KIND_NONE, NULL, T0);
+		store_accept(store, &events[i], i % 4 == 0 ? &bad : &good, post_answer, &mailbox);
+	}
+	open_gate(&gate);
+	wait_for(&mailbox, 20);
+	assert_int_equal(mailbox.failures, 5);
+	assert_int_equal(mailbox.dispatched, 15);
+	assert_int_equal(count_runs(store), 15);
+	assert_true(store_healthy(store));
+}
+
+/* The caller's decision is on a stack that is gone when the writer comes to it. */
+static void the_decision_is_copied(void **state)
+{
+	struct store *store = store_of(state);
+	struct mailbox mailbox = EMPTY_MAILBOX;
+	struct store_event event = assigned(T0);
+	struct gate gate;
+	char rule[16] = "fleeting";
+
+	close_gate(&gate, store);
+	{
+		struct store_decision decision = decide(ACTION_ACCEPT);
+		decision.rule = rule;
+		store_accept(store, &event, &decision, post_answer, &mailbox);
+		memset(&decision, 0xff, sizeof(decision));
+		memset(rule, 'x', sizeof(rule) - 1);
+	}
+	open_gate(&gate);
+	wait_for(&mailbox, 1);
+	struct store_task *task = claim(store, clock_wall());
+	assert_string_equal(task->rule, "fleeting");
+	store_task_free(task);
+}
+
+struct counted {
+	atomic_int wakes;
+};
+
+static void count_wake(void *ctx)
+{
+	atomic_fetch_add(&((struct counted *)ctx)->wakes, 1);
+}
+
+static void work_wakes_and_nothing_else_does(void **state)
+{
+	struct store *store = store_of(state);
+	struct counted counted;
+
+	atomic_init(&counted.wakes, 0);
+	store_on_work(store, count_wake, &counted);
+	receive(store, webhook("x", KIND_NONE, NULL, T0), ACTION_IGNORE);
+	receive(store, webhook("x", KIND_NONE, NULL, T0), ACTION_HOLD);
+	struct store_task *none = claim(store, clock_wall());
+	assert_null(none);
+	store_on_work(store, count_wake, &counted); /* waits for a wake that is under way */
+	assert_int_equal(atomic_load(&counted.wakes), 0);
+
+	receive(store, assigned(T0), ACTION_ACCEPT);
+	ok(store_write(store, wait_at_gate,
+		       &(struct gate){ .lock = PTHREAD_MUTEX_INITIALIZER,
+				       .changed = PTHREAD_COND_INITIALIZER,
+				       .open = true },
+		       &err));
+	store_on_work(store, NULL, NULL);
+	assert_int_equal(atomic_load(&counted.wakes), 1);
+	receive(store, assigned(T0 + 60000), ACTION_ACCEPT);
+	assert_int_equal(atomic_load(&counted.wakes), 1);
+}
+
+/* ---- bounds ---- */
+
+static void too_many_waiting_events_are_refused_at_once(void **state)
+{
+	struct store *store = store_of(state);
+	struct mailbox mailbox = EMPTY_MAILBOX;
+	const struct store_decision decision = decide(ACTION_IGNORE);
+	struct store_event *events = calloc(WRITER_JOBS + 10, sizeof(*events));
+	char(*keys)[32] = calloc(WRITER_JOBS + 10, sizeof(*keys));
+	struct gate gate;
+
+	close_gate(&gate, store);
+	for (int i = 0; i < WRITER_JOBS + 10; i++) {
+		events[i] = webhook("x", KIND_NONE, NULL, T0);
+		snprintf(keys[i], sizeof(keys[i]), "delivery:%d", i);
+		events[i].dedupe_key = keys[i];
+		store_accept(store, &events[i], &decision, post_answer, &mailbox);
+	}
+	pthread_mutex_lock(&mailbox.lock);
+	assert_int_equal(mailbox.answers, 10);
+	assert_int_equal(mailbox.failures, 10);
+	assert_int_equal(mailbox.last_code, ERR_FULL);
+	pthread_mutex_unlock(&mailbox.lock);
+	open_gate(&gate);
+	wait_for(&mailbox, WRITER_JOBS + 10);
+	assert_int_equal(mailbox.failures, 10);
+	assert_int_equal(receive(store, assigned(T0), ACTION_ACCEPT).status, STATUS_DISPATCHED);
+	free(events);
+	free(keys);
+}
+
+static void too_many_waiting_bytes_are_refused_at_once(void **state)
+{
+	struct store *store = store_of(state);
+	struct mailbox mailbox = EMPTY_MAILBOX;
+	const struct store_decision decision = decide(ACTION_IGNORE);
+	const size_t size = WRITER_BYTES / 8;
+	char *body = calloc(1, size); /* shared: only what is said to be held counts */
+	struct store_event events[9];
+	struct gate gate;
+
+	close_gate(&gate, store);
+	for (int i = 0; i < 9; i++) {
+		events[i] = webhook("x", KIND_NONE, NULL, T0);
+		events[i].body = body;
+		events[i].body_len = i < 8 ? size : 11;
+		if (i < 8)
+			store_accept(store, &events[i], &decision, post_answer, &mailbox);
+	}
+	assert_int_equal(mailbox.answers,
+			 1); /* the eighth: each holds a little more than its body */
+	assert_int_equal(mailbox.last_code, ERR_FULL);
+	store_accept(store, &events[8], &decision, post_answer, &mailbox); /* a small one fits */
+	assert_int_equal(mailbox.answers, 1);
+	open_gate(&gate);
+	wait_for(&mailbox, 9);
+	assert_int_equal(mailbox.failures, 1);
+	free(body);
+}
+
+/* ---- a full disk ---- */
+
+static int limit_pages(struct txn *txn, void *arg, struct err *err)
+{
+	char sql[64];
+
+	snprintf(sql, sizeof(sql), "PRAGMA max_page_count = %d", *(const int *)arg);
+	return db_script(txn->db, sql, err);
+}
+
+static void a_full_database_refuses_and_recovers(void **state)
+{
+	struct store *store = store_of(state);
+	const struct store_decision decision = decide(ACTION_ACCEPT);
+	const int small = 1, large = 1 << 30;
+	char body[4096];
+	struct err why = { .text = "" };
+	struct store_answer answer;
+	int stored = 0, rc = 0;
+
+	memset(body, 'x', sizeof(body));
+	ok(store_write(store, limit_pages, (void *)(uintptr_t)&small, &err));
+	for (int i = 0; rc == 0 && i < 100; i++) {
+		struct store_event event = webhook("x", KIND_NONE, NULL, T0);
+		event.body = body;
+		event.body_len = sizeof(body);
+		rc = store_accept_wait(store, &event, &decision, &answer, &why);
+		stored += rc == 0;
+	}
+	assert_int_equal(rc, -1);
+	assert_int_equal(why.code, ERR_FULL);
+	assert_int_equal(count_runs(store), stored);
+
+	ok(store_write(store, limit_pages, (void *)(uintptr_t)&large, &err));
+	assert_int_equal(receive(store, assigned(T0), ACTION_ACCEPT).status, STATUS_DISPATCHED);
+	assert_true(store_healthy(store));
+	assert_int_equal(count_runs(store), stored + 1);
+}
+
+/* In a child of its own: the limit is the process's. */
+static int with_a_small_file(const char *path)
+{
+	const struct store_decision decision = decide(ACTION_ACCEPT);
+	struct rlimit limit = { .rlim_cur = 600000, .rlim_max = RLIM_INFINITY };
+	struct store *store = NULL;
+	struct store_answer answer;
+	struct err err;
+	char body[8192];
+	int stored = 0, rc = 0;
+
+	memset(body, 'x', sizeof(body));
+	signal(SIGXFSZ, SIG_IGN);
+	if (store_open(path, &store, &err) < 0 || setrlimit(RLIMIT_FSIZE, &limit) < 0)
+		return 10;
+	for (int i = 0; rc == 0 && i < 1000; i++) {
+		struct store_event event = webhook("x", KIND_NONE, NULL, T0);
+		event.body = body;
+		event.body_len = sizeof(body);
+		rc = store_accept_wait(store, &event, &decision, &answer, &err);
+		stored += rc == 0;
+	}
+	if (rc == 0 || store_healthy(store) || (err.code != ERR_IO && err.code != ERR_FULL))
+		return 11;
+	if (count_runs(store) != (size_t)stored)
+		return 12;
+	limit.rlim_cur = RLIM_INFINITY;
+	if (setrlimit(RLIMIT_FSIZE, &limit) < 0)
+		return 13;
+	/* The writer tries by itself. */
+	for (int i = 0; !store_healthy(store) && i < 600; i++)
+		usleep(100000);
+	if (!store_healthy(store))
+		return 14;
+	struct store_event event = webhook("x", KIND_NONE, NULL, T0);
+	if (store_accept_wait(store, &event, &decision, &answer, &err) < 0)
+		return 15;
+	if (count_runs(store) != (size_t)stored + 1)
+		return 16;
+	store_close(store);
+	return 0;
+}
+
+static void a_full_disk_refuses_and_recovers_by_itself(void **state)
+{
+	struct place *place = *state;
+
+	store_close(place->store);
+	place->store = NULL;
+	fflush(NULL);
+	const pid_t child = fork();
+	if (child == 0)
+		_exit(with_a_small_file(place->path));
+	int status = -1;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	ok(store_open(place->path, &place->store, &err));
+}
+
+/* ---- many threads ---- */
+
+#define THREADS 4
+#define EACH 150
+
+struct hammer {
+	struct store *store;
+	pthread_t thread;
+	int number;
+	atomic_int *started, *ended, *failed;
+};
+
+static void *receive_all(void *arg)
+{
+	struct hammer *hammer = arg;
+	const struct store_decision decision = decide(ACTION_ACCEPT);
+	struct store_answer answer;
+	struct err err;
+
+	for (int i = 0; i < EACH; i++) {
+		char key[64], issue[32];
+		snprintf(key, sizeof(key), "delivery:%d:%d", hammer->number, i / 2);
+		snprintf(issue, sizeof(issue), "issue-%d", i % 7);
+		struct store_event event = { .name = "x",
+					     .dedupe_key = key,
+					     .issue_id = issue,
+					     .bot_id = BOT,
+					     .at = T0 + i,
+					     .received_at = T0 + i,
+					     .body = "{}",
+					     .body_len = 2 };
+		if (store_accept_wait(hammer->store, &event, &decision, &answer, &err) < 0 ||
+		    answer.status != (i % 2 ? STATUS_DUPLICATE : STATUS_DISPATCHED))
+			atomic_fetch_add(hammer->failed, 1);
+	}
+	return NULL;
+}
+
+static void *run_all(void *arg)
+{
+	struct hammer *hammer = arg;
+	struct store_task *task;
+	struct err err;
+
+	while (atomic_load(hammer->ended) < THREADS * EACH / 2) {
+		if (store_claim(hammer->store, clock_wall(), NULL, 0, &task, &err) < 0)
+			atomic_fetch_add(hammer->failed, 1);
+		else if (task) {
+			const struct store_end end = { .run_id = task->run_id,
+						       .outcome = OUTCOME_SUCCESS };
+			atomic_fetch_add(hammer->started, 1);
+			if (store_started(hammer->store, task->run_id, 1, NULL, &err) < 0 ||
+			    store_end(hammer->store, &end, true, 2, &err) < 0)
+				atomic_fetch_add(hammer->failed, 1);
+			atomic_fetch_add(hammer->ended, 1);
+			store_task_free(task);
+		} else {
+			json_decref(store_counts(hammer->store, &err));
+			store_next_due(hammer->store);
+		}
+	}
+	return NULL;
+}
+
+static void many_threads_lose_and_double_nothing(void **state)
+{
+	struct store *store = store_of(state);
+	atomic_int started, ended, failed;
+	struct hammer hammers[2 * THREADS];
+
+	atomic_init(&started, 0);
+	atomic_init(&ended, 0);
+	atomic_init(&failed, 0);
+	for (int i = 0; i < 2 * THREADS; i++) {
+		hammers[i] = (struct hammer){ .store = store,
+					      .number = i,
+					      .started = &started,
+					      .ended = &ended,
+					      .failed = &failed };
+		assert_int_equal(pthread_create(&hammers[i].thread, NULL,
+						i < THREADS ? receive_all : run_all, &hammers[i]),
+				 0);
+	}
+	for (int i = 0; i < 2 * THREADS; i++)
+		pthread_join(hammers[i].thread, NULL);
+	assert_int_equal(atomic_load(&failed), 0);
+	assert_int_equal(atomic_load(&started), THREADS * EACH / 2);
+	assert_int_equal(count_runs(store), THREADS * EACH / 2);
+	assert_null(claim(store, clock_wall()));
+}
+
+/* What was given before closing is answered before it returns. */
+static void closing_answers_what_waits(void **state)
+{
+	struct place *place = *state;
+	struct mailbox mailbox = EMPTY_MAILBOX;
+	struct store_event events[300];
+	const struct store_decision decision = decide(ACTION_HOLD);
+	char keys[300][32];
+
+	for (int i = 0; i < 300; i++) {
+		events[i] = webhook("x", KIND_NONE, NULL, T0);
+		snprintf(keys[i], sizeof(keys[i]), "delivery:%d", i);
+		events[i].dedupe_key = keys[i];
+		store_accept(place->store, &events[i], &decision, post_answer, &mailbox);
+	}
+	store_close(place->store);
+	assert_int_equal(mailbox.answers, 300);
+	assert_int_equal(mailbox.failures, 0);
+	ok(store_open(place->path, &place->store, &err));
+	assert_int_equal(count_of(place->store, "held"), 300);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		place_test(a_bad_job_fails_alone),
+		place_test(the_decision_is_copied),
+		place_test(work_wakes_and_nothing_else_does),
+		place_test(too_many_waiting_events_are_refused_at_once),
+		place_test(too_many_waiting_bytes_are_refused_at_once),
+		place_test(a_full_database_refuses_and_recovers),
+		place_test(a_full_disk_refuses_and_recovers_by_itself),
+		place_test(many_threads_lose_and_double_nothing),
+		place_test(closing_answers_what_waits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
