@@ -5,14 +5,14 @@
 #include <unistd.h>
 
 static const char *const three[] = {
-	"CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;",
-	"ALTER TABLE things ADD COLUMN size INTEGER NOT NULL DEFAULT 7;"
-	"CREATE INDEX things_size ON things (size);",
-	"UPDATE things SET size = size + 1;",
+	"CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT",
+	("ALTER TABLE things ADD COLUMN size INTEGER NOT NULL DEFAULT 7;"
+	 "CREATE INDEX things_size ON things (size)"),
+	"UPDATE things SET size = size + 1",
 };
 static const char *const broken[] = {
-	"CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;",
-	"INSERT INTO things (id, name) VALUES (99, 'half'); CREATE TABLE things (id);",
+	"CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT",
+	"INSERT INTO things (id, name) VALUES (99, 'half'); CREATE TABLE things (id)",
 };
 
 #define FIRST(list, n) (&(const struct migrations){ .sql = (list), .count = (n) })
