@@ -106,8 +106,10 @@ local function unknown_name(_, name)
 end
 
 local function assigned(_, name)
-  error(format("%s is assigned: write return { %s = ... }, or local for a name of your own",
-               #name <= 30 and name or "a name", #name <= 30 and name or "..."), 2)
+  for _, section in ipairs(describe {}.names) do
+    if name == section then error(format("%s is assigned: write return { %s = ... }", name, name), 2) end
+  end
+  error("a name is assigned: write local before it, and return one table", 2)
 end
 
 local function environment(o, request, host)
@@ -136,15 +138,20 @@ local function without_quotes(message)
   return (string.gsub(string.gsub(message, " %(constant .*%)$", ""), "%c", " "))
 end
 
+local function located(path, message)
+  message = without_quotes(message)
+  return find(message, ":%d+: ") and message or path .. ": " .. message
+end
+
 -- The table that config.lua returns; or nil and why not.
 local function run(request, text, env)
   local chunk, why = load(text, "@" .. request.path, "t", env)
-  if not chunk then return nil, without_quotes(why) end
+  if not chunk then return nil, located(request.path, why) end
   local ok, value = pcall(chunk)
   if not ok then
     -- The machine words this one, with its limit.
     if type(value) == "string" and find(value, "not enough memory$") then error(value, 0) end
-    return nil, type(value) == "string" and without_quotes(value) or request.path .. ": raised an error"
+    return nil, located(request.path, type(value) == "string" and value or "an error was raised")
   end
   if type(value) ~= "table" or getmetatable(value) then
     return nil, format("%s: must return a table, as return { webhook = { ... } }, but returned %s", request.path,
@@ -234,6 +241,8 @@ local function check(request, host, value, mode, o)
   apply_safe_mode(config, ctx, host)
   checks(config, value, ctx)
   check_mode(ctx, request, mode, host)
+  -- Said aloud, "api" asks for an address.
+  if config.openpr.callback == "api" and not config.openpr.api_url then config.openpr.callback = nil end
   local printed = print_config(schema, config, ctx)
   return { mistakes = ctx.mistakes, dropped = ctx.dropped, warnings = ctx.warnings, secrets = ctx.secrets,
            folders = folders(config, value), printed = printed, config = for_program(config) }

@@ -2,7 +2,6 @@
 --
 -- Functions of string are called by their full names: where config.lua runs, texts have no methods.
 
-local rules = require "openpr.config_rules"
 local s = require "openpr.schema"
 
 local format, rep = string.format, string.rep
@@ -26,14 +25,14 @@ local function is_hidden(node, value, path, ctx)
 end
 
 local function scalar(node, value, path, ctx)
-  if is_hidden(node, value, path, ctx) then return s.value_literal({}, rules.PLACEHOLDER) end
+  if is_hidden(node, value, path, ctx) then return s.value_literal({}, s.PLACEHOLDER) end
   return s.value_literal(node, value)
 end
 
 local function list(node, value, path, ctx)
   local items = {}
   for n, item in ipairs(value) do items[n] = scalar(node.item, item, s.join(path, n), ctx) end
-  for _ = 1, ctx.pending[path] or 0 do items[#items + 1] = s.value_literal({}, rules.PLACEHOLDER) end
+  for _ = 1, ctx.pending[path] or 0 do items[#items + 1] = s.value_literal({}, s.PLACEHOLDER) end
   if #items == 0 then return "{}" end
   return "{ " .. table.concat(items, ", ") .. " }"
 end
@@ -59,7 +58,7 @@ end
 
 function write(lines, key, node, value, path, depth, ctx)
   -- A secret that is not known here, because its variable is not set, is printed like the others.
-  if value == nil and ctx.pending[path] and node.secret then value = rules.PLACEHOLDER end
+  if value == nil and ctx.pending[path] and node.secret then value = s.PLACEHOLDER end
   if value == nil and node.kind == "map" then value = {} end
   if value == nil then return end
   if node.kind == "record" then return block(lines, key, node.fields, value, path, depth, ctx) end

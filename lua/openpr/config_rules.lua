@@ -9,8 +9,6 @@ local find, match, lower = string.find, string.match, string.lower
 
 local rules = {}
 
-rules.PLACEHOLDER = "***" -- what print-config puts in the place of a secret
-
 local LONGEST_SOCKET = 107 -- sun_path of unix(7), less its NUL
 local LONGEST_NAME = 64
 local SHORT_SECRET = 16 -- bytes; what is shorter can be tried out
@@ -55,7 +53,7 @@ rules.mcp_url = url("https?", "http://127.0.0.1:8090/mcp/rpc")
 rules.tunnel_url = url("wss?", "wss://openpr.example.com/api/v1/agent-tunnel")
 
 function rules.secret(text, ctx)
-  if text == rules.PLACEHOLDER and not ctx.client then
+  if text == s.PLACEHOLDER and not ctx.client then
     return nil, 'is "***", which stands for a secret that was not printed'
   end
   return text
@@ -63,7 +61,7 @@ end
 
 -- A secret that bodies are signed with.
 function rules.signing_secret(text, ctx, path)
-  if text ~= rules.PLACEHOLDER and #text < SHORT_SECRET then
+  if text ~= s.PLACEHOLDER and #text < SHORT_SECRET then
     s.warn(ctx, path, "has fewer than %d bytes and can be guessed", SHORT_SECRET)
   end
   if find(text, "^%s") or find(text, "%s$") then s.warn(ctx, path, "begins or ends with a space") end

@@ -13,6 +13,8 @@ local s = {}
 
 local format, find, sub = string.format, string.find, string.sub
 
+s.PLACEHOLDER = "***" -- stands for a secret that is not printed
+
 local MOST_MISTAKES = 100 -- further ones are counted only
 local MOST_ENTRIES = 1000 -- of a list or a map
 local LONGEST_TEXT = 65536
@@ -133,6 +135,7 @@ local function text_fault(value, options)
 end
 
 local function keep_secret(value, path, ctx)
+  if value == s.PLACEHOLDER then return end
   ctx.secrets[#ctx.secrets + 1] = value
   if not ctx.source(value) then ctx.literals[#ctx.literals + 1] = path end
 end
@@ -265,8 +268,18 @@ function kinds.map(options, value, path, ctx)
   return out
 end
 
+-- Also "timeout" for "timeout_secs": a part left out is no misspelling, but as common.
+local function meant(key, names)
+  local near = nearest(key, names)
+  if near or #key < 3 then return near end
+  for _, name in ipairs(names) do
+    if find(name, key, 1, true) or find(key, name, 1, true) then return name end
+  end
+end
+
 local function unknown_key(options, key, path, ctx)
-  local near = type(key) == "string" and nearest(key, options.names)
+  local noted = #ctx.mistakes < MOST_MISTAKES -- else it is only counted, and looking for names would be for nothing
+  local near = noted and type(key) == "string" and meant(key, options.names)
   if near then
     s.mistake(ctx, s.join(path, key), 'is not an option; did you mean "%s"?', near)
   else
