@@ -11,10 +11,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "config/config.h"
 
 struct policy_host;   /* the zygote */
@@ -24,24 +26,33 @@ struct policy_pool;   /* workers of one host, and the bundle in force */
 /* Call before any thread is made and before config_load().  Free stops the zygote and waits for it.
  */
 struct policy_host *policy_host_start(struct err *err);
-void policy_host_free(struct policy_host *host);
+void policy_host_free(struct policy_host *host); /* accepts NULL; its pools are freed first */
 pid_t policy_host_pid(const struct policy_host *host);
 
 /* Reads the files that config names (policies.dir and templates.dir first, then share).  No check
  * yet. */
 int policy_bundle_load(const struct config *config, struct policy_bundle **bundle, struct err *err);
-void policy_bundle_free(struct policy_bundle *bundle);
+void policy_bundle_free(struct policy_bundle *bundle); /* accepts NULL */
 /* Where each file was found: {"policies/filter.lua": "/abs/path", ...}; borrowed. */
 const json_t *policy_bundle_files(const struct policy_bundle *bundle);
 
-/* At most `workers` processes, started when needed. */
+/* At most `workers` processes, started when needed (and one more while a bundle is loaded). */
 struct policy_pool *policy_pool_new(struct policy_host *host, int workers, struct err *err);
-void policy_pool_free(struct policy_pool *pool);
+void policy_pool_free(struct policy_pool *pool); /* accepts NULL; nobody may be inside */
 
 /*
- * Loads the bundle in a worker; every mistake (file and line) goes to `mistakes`.  On 0 the pool
- * uses it from the next call on and owns it; on -1 the old one stays in force and the caller keeps
- * the bundle.
+ * What policies log (log.info "..."), at most VM_LOG_LINES lines a call.  Called on the thread that
+ * called policy_*(), before that returns; text is valid UTF-8 and borrowed.  Set it before the pool
+ * is used; without it the lines are dropped.
+ */
+typedef void policy_log_fn(void *ctx, enum log_level level, const char *text);
+void policy_pool_on_log(struct policy_pool *pool, policy_log_fn *log, void *ctx);
+
+/*
+ * Loads the bundle in a worker; every mistake (file and line) goes to `mistakes`, one a line.  On 0
+ * the pool uses it from the next call on and owns it; on -1 the old one stays in force and the
+ * caller keeps the bundle: ERR_CONFIG when there are mistakes (a policy that overruns while it is
+ * loaded is one), else why it could not be tried.
  */
 int policy_pool_use(struct policy_pool *pool, struct policy_bundle *bundle, struct buf *mistakes,
 		    struct err *err);
@@ -98,5 +109,5 @@ int policy_callback(struct policy_pool *pool, const struct policy_event *event, 
 /* filter and route as the operator wrote them, one line a rule: what `rules` prints. */
 int policy_rules(struct policy_pool *pool, struct buf *out, struct err *err);
 
-/* Workers killed for overrunning so far, and started so far. */
+/* Workers ended for overrunning (time or memory) so far, and started so far. */
 void policy_pool_counts(struct policy_pool *pool, uint64_t *kills, uint64_t *starts);

@@ -44,17 +44,6 @@ static void put_text(struct out *out, const char *text)
 	put(out, text, strlen(text));
 }
 
-/* How many bytes at text are one character; 0: the first one is no part of any. */
-static size_t character(const char *text, size_t left)
-{
-	if ((unsigned char)*text < 0x80)
-		return 1;
-	for (size_t len = 2; len <= 4 && len <= left; len++)
-		if (utf8_valid(text, len))
-			return len;
-	return 0;
-}
-
 static void put_escape(struct out *out, unsigned char byte)
 {
 	char text[8];
@@ -86,7 +75,7 @@ static void put_string(struct out *out, const char *text, size_t len)
 	put_text(out, "\"");
 	while (len > 0) {
 		const bool escape = needs_escape((unsigned char)*text);
-		size_t size = valid ? 1 : character(text, len);
+		size_t size = valid ? 1 : utf8_step(text, len);
 
 		if (!escape && size > 0) {
 			plain += size;

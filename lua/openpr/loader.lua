@@ -66,6 +66,7 @@ local function compile(hook, source)
 end
 
 local function text_of(why, file)
+  if why == "not enough memory" then return file .. ": needs more memory than policies.memory_limit" end
   return type(why) == "string" and why or ("%s: raised a %s"):format(file, type(why))
 end
 

@@ -1,0 +1,69 @@
+#include "policy/policy.h"
+
+#include "policy/answer.h"
+#include "policy/pool.h"
+#include "policy/question.h"
+
+#define PATIENCE 30000 /* ms for a free worker, where nobody waits for an HTTP answer */
+
+/* One question about an event, from words to words. */
+static int ask(struct policy_pool *pool, enum frame_kind kind, const struct policy_event *event,
+	       const char *agent, const json_t *run, int64_t patience, struct buf *answer,
+	       struct err *err)
+{
+	struct buf question = { 0 };
+	int rc = question_write(&question, event, agent, run, err);
+
+	if (rc == 0)
+		rc = pool_ask(pool, kind, &question, patience, answer, err);
+	buf_done(&question);
+	return rc;
+}
+
+int policy_decide(struct policy_pool *pool, const struct policy_event *event, int64_t patience,
+		  struct policy_decision *decision, struct err *err)
+{
+	struct buf answer = { 0 };
+	int rc = ask(pool, FRAME_DECIDE, event, NULL, NULL, patience, &answer, err);
+
+	if (rc == 0)
+		rc = answer_decide(answer.bytes, answer.len, decision, err);
+	buf_done(&answer);
+	return rc;
+}
+
+int policy_render(struct policy_pool *pool, const struct policy_event *event, const char *agent,
+		  struct buf *prompt, bool *needs_issue, struct err *err)
+{
+	struct buf answer = { 0 };
+	int rc = ask(pool, FRAME_RENDER, event, agent, NULL, PATIENCE, &answer, err);
+
+	if (rc == 0)
+		rc = answer_render(answer.bytes, answer.len, prompt, needs_issue, err);
+	buf_done(&answer);
+	return rc;
+}
+
+int policy_callback(struct policy_pool *pool, const struct policy_event *event, const json_t *run,
+		    const char *agent, char **comment, char **state, struct err *err)
+{
+	struct buf answer = { 0 };
+	int rc = ask(pool, FRAME_CALLBACK, event, agent, run, PATIENCE, &answer, err);
+
+	if (rc == 0)
+		rc = answer_callback(answer.bytes, answer.len, comment, state, err);
+	buf_done(&answer);
+	return rc;
+}
+
+int policy_rules(struct policy_pool *pool, struct buf *out, struct err *err)
+{
+	const struct buf question = { .bytes = (char *)"{}", .len = 2 };
+	struct buf answer = { 0 };
+	int rc = pool_ask(pool, FRAME_RULES, &question, PATIENCE, &answer, err);
+
+	if (rc == 0)
+		rc = answer_rules(answer.bytes, answer.len, out, err);
+	buf_done(&answer);
+	return rc;
+}

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "policy/policy.h"
+#include "policy/protocol.h"
+
+/*
+ * Asks a free worker and waits for its answer, which is appended.  Waits for a worker for at most
+ * `patience` ms: then ERR_FULL.  ERR_CONFLICT: no bundle is in force yet.
+ */
+int pool_ask(struct policy_pool *pool, enum frame_kind kind, const struct buf *question,
+	     int64_t patience, struct buf *answer, struct err *err);
