@@ -80,7 +80,9 @@ static void inner_open(void *arg, const struct json_scan *scan, bool object)
 {
 	struct comments *comments = arg;
 
-	if (!object && scan->depth == 2 && strcmp(scan->key, "items") == 0)
+	if (scan->depth == 1)
+		comments->in_data = strcmp(scan->key, "data") == 0;
+	if (!object && comments->in_data && scan->depth == 2 && strcmp(scan->key, "items") == 0)
 		comments->listed = true;
 }
 
@@ -90,7 +92,7 @@ static void inner_word(void *arg, const struct json_scan *scan, const char *word
 
 	if (scan->depth == 1 && strcmp(scan->key, "code") == 0)
 		comments->code_zero = strcmp(word, "0") == 0;
-	if (scan->depth == 2 && strcmp(scan->key, "total") == 0)
+	if (comments->in_data && scan->depth == 2 && strcmp(scan->key, "total") == 0)
 		comments->total = strtoll(word, NULL, 10);
 }
 
@@ -109,7 +111,7 @@ static void outer_byte(void *arg, const struct json_scan *scan, unsigned char by
 	if (scan->depth == 4 && strcmp(scan->key, "text") == 0) {
 		json_scan_feed(&comments->inner, &c, 1);
 	} else if (is_id(scan)) {
-		if (comments->id[comments->id_matched] == c)
+		if (c != '\0' && comments->id[comments->id_matched] == c)
 			comments->id_matched++;
 		else
 			comments->id_differs = true;

@@ -24,7 +24,7 @@ struct comments {
 	const char *mark, *id;
 	struct json_scan outer; /* MCP's answer, when `id`; its text is another JSON text */
 	struct json_scan inner; /* OpenPR's */
-	bool outer_failed, id_differs, code_zero, listed, found;
+	bool outer_failed, id_differs, code_zero, in_data, listed, found;
 	int64_t total, bodies; /* what OpenPR counts, -1 when it says nothing; what was seen */
 	enum { LINE_START, LINE_MARK, LINE_END, LINE_REST } line;
 	size_t matched, id_matched; /* bytes of mark and of id */

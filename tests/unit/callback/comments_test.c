@@ -217,6 +217,9 @@ static void mcp_failures_are_not_understood(void **state)
 		  "\\\"data\\\":"
 		  "{\\\"items\\\":[]}}\"}]}}",
 		  OPENPR_UNKNOWN },
+		{ "{\"id\":\"7\\u0000x\",\"result\":{\"content\":[{\"text\":\"{\\\"code\\\":0,"
+		  "\\\"data\\\":{\\\"items\\\":[]}}\"}]}}",
+		  OPENPR_UNKNOWN },
 		{ "{\"result\":{\"content\":[{\"text\":\"{\\\"code\\\":0,\\\"data\\\":{"
 		  "\\\"items\\\":[]}}\"}]}}",
 		  OPENPR_UNKNOWN },
