@@ -2,7 +2,9 @@
 
 local daemon = require "support.daemon"
 local event = require "support.event"
+local http = require "support.http"
 local openpr = require "support.openpr"
+local sign = require "support.sign"
 local wait = require "support.wait"
 
 describe("joining", function()
@@ -164,11 +166,24 @@ describe("joining", function()
 
   it("many at once are still one", function()
     local issue, task_body = issue_that "STAND-IN: sleep 1"
-    local answers = { says("dispatched", post(issue:created())) }
-    for n = 1, 10 do answers[#answers + 1] = post(n % 2 == 0 and (issue:assigned()) or (issue:created())) end
-    answers[#answers + 1] = post(task_body)
-    for _, answer in ipairs(answers) do assert.equal(answers[1].run_id, answer.run_id) end
-    d:ended(answers[1].run_id)
+    local bodies = { (issue:created()), (issue:assigned()), task_body }
+    local open = {}
+    for n = 1, 12 do
+      local body = bodies[n % 3 + 1]
+      local head = { ["x-webhook-signature"] = sign.hmac(daemon.secret, body) }
+      open[n] = http.connect(d.port)
+      open[n]:send(http.text("POST", "/webhook", head, body))
+    end
+    local seen, run_id = { dispatched = 0, joined = 0, duplicate = 0 }, nil
+    for n = 1, 12 do
+      local answer = assert(http.read(open[n])).json
+      open[n]:close()
+      seen[answer.status] = seen[answer.status] + 1
+      run_id = run_id or answer.run_id
+      assert.equal(run_id, answer.run_id)
+    end
+    assert.same({ dispatched = 1, joined = 2, duplicate = 9 }, seen)
+    d:ended(run_id)
     assert.equal(1, #runs_of(issue))
   end)
 

@@ -114,17 +114,13 @@ describe("verbs", function()
     d:configure { agents = { default = daemon.source "nil", other = { type = "cli", cli = "codex" } } }
     assert.equal(0, (d:verb "reload"))
     d:ended(busy)
-    wait.eventually("it is held", function()
-      for _, row in ipairs(d:json("events", "--json", "--limit", "100")) do
-        if row.event_id == event_id and row.status == "held" then return true end
-      end
-    end)
+    local function held() return d:run(function(run) return run.run_id == id and run.held end) end
+    assert.matches("default", wait.eventually("it is held", held).note)
     d:configure { agents = { default = { type = "cli", cli = "claude-code", env = { OPW_MARK = d.dir } } } }
     assert.equal(0, (d:verb "reload"))
     local code, _, why = d:verb("release", event_id)
     assert.equal(0, code, why)
     wait.eventually("it is reported", function() return #o:issue(issue.id).comments == 1 end)
-    assert.is_string(id)
   end)
 
   it("drain starts nothing new", function()

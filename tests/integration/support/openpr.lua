@@ -60,11 +60,11 @@ end
 function openpr:issue(id) return by_id(self:state().issues, id) end
 function openpr:task(id) return by_id(self:state().tasks, id) end
 
--- The requests that it got, in order, of this method and with this pattern in the path.
-function openpr:requests(method, path)
+-- The requests that it got, in order, of this method and with this text in the path.
+function openpr:requests(method, text)
   local found = {}
   for _, request in ipairs(self:state().requests) do
-    if request.method == method and request.path:find(path) then found[#found + 1] = request end
+    if request.method == method and request.path:find(text, 1, true) then found[#found + 1] = request end
   end
   return found
 end
