@@ -14,7 +14,7 @@ local M = {}
 M.LARGEST_PROMPT = 512 * 1024
 M.LARGEST_TEMPLATE = 64 * 1024
 
-local SLACK = 4096 -- bytes of a prompt kept for fences and marks
+local SLACK = 64 -- bytes of a prompt kept for each placeholder: what its fence and its mark take at least
 
 local function first(...)
   for n = 1, select("#", ...) do
@@ -89,6 +89,7 @@ function M.parse(source, complain)
       to = to or at + 1
       local block = name and VALUES[name] and VALUES[name].long and is_alone(source, at, to)
       local before = sub(source, from, at - 1)
+      if block then to = select(2, find(source, "^[ \t]*", to + 1)) end
       pieces[#pieces + 1] = block and before:gsub("[ \t]+$", "") or before
       if name then pieces[#pieces + 1] = { name = name, block = block, line = line } end
       from = to + 1
@@ -101,10 +102,10 @@ end
 -- As much of `value` as `room` bytes hold once shape() has dressed it, and whether that is all.  A text of nothing but
 -- backticks triples by being fenced.
 local function fitted(value, shape, most, room)
-  local cut = text.clip(value, most, "")
+  local cut = text.clip(value, math.min(most, room), "")
   local shaped = shape(cut)
   if #shaped > room then
-    cut = text.clip(value, math.min(most, math.max(0, (room - 64) // 3)), "")
+    cut = text.clip(cut, math.max(0, room - SLACK) // 3, "")
     shaped = shape(cut)
   end
   return shaped, #cut
@@ -130,9 +131,8 @@ end
 -- The text of a parsed template.  vars: texts for its my_... placeholders.
 function M.fill(name, pieces, event, agent, vars)
   local parts, room = {}, M.LARGEST_PROMPT - SLACK
-  for _, piece in ipairs(pieces) do
-    if type(piece) == "string" then room = room - #piece end
-  end
+  for _, piece in ipairs(pieces) do room = room - (type(piece) == "string" and #piece or SLACK) end
+  room = math.max(0, room)
   for n, piece in ipairs(pieces) do
     if type(piece) == "string" then
       parts[n] = piece

@@ -144,6 +144,7 @@ function M.task(type, fields)
   type, fields = type or "issue_assigned", fields or {}
   local is_mention = type == "comment_requested"
   local bot = merged({ id = M.BOT, name = "default", type = "custom" }, fields.bot)
+  local comment = { id = M.COMMENT, body = fields.comment or "look" }
   return {
     now = 1790756401, ours = fields.ours, completion = fields.completion,
     body = {
@@ -152,7 +153,7 @@ function M.task(type, fields)
       ai_participant_id = bot.id, ai_participant_name = bot.name, ai_participant_agent_type = bot.type,
       reference_type = is_mention and "comment" or "work_item", reference_id = is_mention and M.COMMENT or M.ISSUE,
       payload = is_mention
-        and { issue_id = M.ISSUE, comment_id = M.COMMENT, comment = { id = M.COMMENT, body = fields.comment or "look" } }
+        and { issue_id = M.ISSUE, comment_id = M.COMMENT, comment = comment }
         or { issue_id = M.ISSUE, assignee_id = bot.id, project_id = PROJECT.id, trigger = "issue.create" },
     },
   }
