@@ -344,16 +344,29 @@ static size_t find_workers(const struct policy_host *host, pid_t *pids, size_t m
 	return count;
 }
 
+/* Dead to its last thread, so that its socket is closed too. */
+static bool is_gone(pid_t pid)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	return stat(path, &st) < 0 || st.st_nlink <= 3; /* . and .. and the zombie */
+}
+
 static void kill_workers(const struct policy_host *host)
 {
-	pid_t pids[8];
+	pid_t pids[8], left[8];
 	const size_t count = find_workers(host, pids, 8);
 
 	assert_true(count > 0);
 	for (size_t i = 0; i < count; i++)
 		assert_int_equal(kill(pids[i], SIGKILL), 0);
-	while (find_workers(host, pids, 8) > 0)
+	while (find_workers(host, left, 8) > 0)
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	for (size_t i = 0; i < count; i++)
+		while (!is_gone(pids[i]))
+			nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 }
 
 static void kill_when_it_speaks(void *ctx, enum log_level level, const char *text)
