@@ -153,22 +153,35 @@ json_t *store_show(struct store *store, const char *run_id, struct err *err)
 
 /* ---- events ---- */
 
+/* An event whose task is held is shown as held, by its task's reason. */
+#define HELD_TASK "SELECT 1 FROM tasks h WHERE h.event_id = events.id AND h.state = 'held'"
 #define EVENT_COLUMNS                                                                              \
-	"SELECT id AS event_id, name, source, status, rule, reason, gate, issue_id, issue_key,"    \
-	" bot_id, bot_name, group_id, received_at, at, (open > 0 OR (status = 'dispatched'"        \
-	"  AND EXISTS (SELECT 1 FROM tasks WHERE event_id = events.id AND state = 'held')))"       \
-	" AS releasable FROM events "
+	"SELECT id AS event_id, name, source,"                                                     \
+	" CASE WHEN EXISTS (" HELD_TASK ") THEN 'held' ELSE status END AS status, rule,"           \
+	" coalesce((SELECT note FROM tasks h WHERE h.event_id = events.id AND h.state = 'held'"    \
+	"  LIMIT 1), reason) AS reason, gate, issue_id, issue_key, bot_id, bot_name, group_id,"    \
+	" received_at, at, (open > 0 OR EXISTS (" HELD_TASK ")) AS releasable FROM events "
+#define NEWEST_FIRST " ORDER BY received_at DESC, id DESC LIMIT ?"
+
+static const char every_event[] = EVENT_COLUMNS NEWEST_FIRST;
+static const char held_events[] =
+    EVENT_COLUMNS "WHERE id IN (SELECT id FROM events WHERE open > 0 AND status = 'held' UNION ALL"
+		  " SELECT event_id FROM tasks WHERE state = 'held')" NEWEST_FIRST;
+static const char events_by_status[] =
+    EVENT_COLUMNS "WHERE status = ? AND NOT EXISTS (" HELD_TASK ")" NEWEST_FIRST;
 
 json_t *store_events(struct store *store, const char *status, size_t limit, struct err *err)
 {
+	const int64_t most = bounded(limit);
 	struct db *db = store_read_begin(store);
-	json_t *list = status ? all(db,
-				    EVENT_COLUMNS
-				    "WHERE status = ? ORDER BY received_at DESC, id DESC LIMIT ?",
-				    DB_WITH(TEXT(status), INT(bounded(limit))), err)
-			      : all(db, EVENT_COLUMNS "ORDER BY received_at DESC, id DESC LIMIT ?",
-				    DB_WITH(INT(bounded(limit))), err);
+	json_t *list = NULL;
 
+	if (!status)
+		list = all(db, every_event, DB_WITH(INT(most)), err);
+	else if (strcmp(status, "held") == 0)
+		list = all(db, held_events, DB_WITH(INT(most)), err);
+	else
+		list = all(db, events_by_status, DB_WITH(TEXT(status), INT(most)), err);
 	store_read_end(store);
 	return list;
 }

@@ -353,8 +353,8 @@ json_t *store_runs(struct store *store, size_t limit, struct err *err);
  * ERR_NOTFOUND. */
 json_t *store_show(struct store *store, const char *run_id, struct err *err);
 /* Newest first: event_id, name, source, status, rule, reason, gate, issue_id, issue_key, bot_id,
- * bot_name, group_id (the event whose tasks stand for it), received_at, at, releasable; status
- * NULL: all. */
+ * bot_name, group_id (the event whose tasks stand for it), received_at, at, releasable.  An
+ * event whose task is held has the status "held" here.  status NULL: all. */
 json_t *store_events(struct store *store, const char *status, size_t limit, struct err *err);
 /* Counts by state: {"waiting":n,"running":n,"held":n,"reports_pending":n,"reports_dead":n}. */
 json_t *store_counts(struct store *store, struct err *err);

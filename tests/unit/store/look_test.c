@@ -149,6 +149,31 @@ static void events_are_told_by_status(void **state)
 	json_decref(some);
 }
 
+static void an_event_whose_task_is_held_is_held(void **state)
+{
+	struct store *store = store_of(state);
+	const struct store_answer answer = receive(store, assigned(T0), ACTION_ACCEPT);
+	struct store_task *task = claim(store, clock_wall());
+
+	json_t *some = events_of(store, "dispatched");
+	assert_int_equal(json_array_size(some), 1);
+	json_decref(some);
+	ok(store_hold_task(store, task->run_id, "its agent is gone", &err));
+	store_task_free(task);
+	some = events_of(store, "dispatched");
+	assert_int_equal(json_array_size(some), 0);
+	json_decref(some);
+	some = events_of(store, "held");
+	assert_int_equal(json_array_size(some), 1);
+	const json_t *event = json_array_get(some, 0);
+	assert_string_equal(json_str(event, "event_id"), answer.event_id);
+	assert_string_equal(json_str(event, "status"), "held");
+	assert_string_equal(json_str(event, "reason"), "its agent is gone");
+	assert_true(json_is_true(json_at(event, "releasable")));
+	json_decref(some);
+	assert_string_equal(status_of(store, answer.event_id), "held");
+}
+
 static void counts_follow_the_work(void **state)
 {
 	struct store *store = store_of(state);
@@ -196,6 +221,7 @@ int main(void)
 		place_test(one_run_is_shown_with_all_around_it),
 		place_test(an_unknown_run_is_not_found),
 		place_test(events_are_told_by_status),
+		place_test(an_event_whose_task_is_held_is_held),
 		place_test(counts_follow_the_work),
 		place_test(long_words_are_cut),
 	};

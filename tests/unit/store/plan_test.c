@@ -64,6 +64,10 @@ static void exercise(struct store *store)
 	json_decref(show(store, run_id));
 	count_runs(store);
 	status_of(store, run_id);
+	list = store_events(store, "held", 10, &(struct err){ .text = "" });
+	json_decref(list);
+	list = store_events(store, "ignored", 10, &(struct err){ .text = "" });
+	json_decref(list);
 	count_of(store, "waiting");
 	deliver_all(store);
 	ok(store_prune(store, clock_wall() + 1000000, 1, 1, &list, &err));
