@@ -175,8 +175,6 @@ static bool find_place(struct loop *loop)
 	struct crowd *crowd = loop->site->crowd;
 
 	while (!crowd_reserve(crowd)) {
-		if (!somebody_waits(loop))
-			return false;
 		if (crowd_doom_oldest(crowd, loop->index) != loop->index) {
 			pause_accepting(loop);
 			return false;
@@ -196,14 +194,13 @@ static void complain(struct loop *loop, int error)
 	log_event(LOG_LEVEL_ERROR, "cannot accept", "error", strerror(error), NULL);
 }
 
-static void on_accept(h2o_socket_t *listener, const char *err)
+static void accept_some(struct loop *loop, int most)
 {
-	struct loop *loop = listener->data;
-
-	for (int i = 0; !err && i < ACCEPTS; i++) {
-		if (!find_place(loop))
+	for (int i = 0; i < most; i++) {
+		/* A place that is reserved for nobody would make another loop close somebody. */
+		if (!somebody_waits(loop) || !find_place(loop))
 			return;
-		h2o_socket_t *sock = h2o_evloop_socket_accept(listener);
+		h2o_socket_t *sock = h2o_evloop_socket_accept(loop->listener);
 		if (!sock) {
 			const int error = errno;
 			crowd_release(loop->site->crowd);
@@ -216,6 +213,12 @@ static void on_accept(h2o_socket_t *listener, const char *err)
 		}
 		conn_open(loop, sock);
 	}
+}
+
+static void on_accept(h2o_socket_t *listener, const char *err)
+{
+	if (!err)
+		accept_some(listener->data, ACCEPTS);
 }
 
 void listener_start(struct loop *loop, int fd)
@@ -237,7 +240,7 @@ void listener_close(struct loop *loop)
 {
 	if (!loop->listener)
 		return;
-	on_accept(loop->listener, NULL);
+	accept_some(loop, BACKLOG);
 	h2o_socket_close(loop->listener);
 	loop->listener = NULL;
 }

@@ -150,10 +150,11 @@ static bool ended(const struct loop *loop)
 /* Nothing of it is reachable afterwards but its mailbox, which is closed. */
 static void finish(struct loop *loop)
 {
-	mailbox_close(loop->mailbox);
 	listener_close(loop);
 	while (loop->conns)
 		conn_kill(loop->conns);
+	/* Not before: once it is closed, what a connection waits for may be freed at any time. */
+	mailbox_close(loop->mailbox);
 	for (int i = 0; i < DRAIN_TURNS && !mailbox_empty(loop->mailbox); i++) {
 		h2o_evloop_run(loop->context.loop, 0);
 		turn(loop);

@@ -441,26 +441,33 @@ static void test_a_flood_of_bodies(void **state)
 
 /*
  * Chunk extensions are thrown away after they were read: nothing is held, but the room they came in
- * is.  It counts.
+ * is.  It counts.  The loop stands still while they are sent, so that each comes in one read.
  */
 static void test_room_counts_like_bytes(void **state)
 {
-	char *bytes = junk(1 << 20);
-	int fds[20];
+	static const char head[] = "POST /webhook HTTP/1.1\r\nHost: h\r\n"
+				   "Transfer-Encoding: chunked\r\n\r\n1;";
+	char *bytes = junk(160 << 10);
+	int fds[40];
 
 	(void)state;
 	fixture.config.webhook.max_body = 4 << 20;
-	fixture.config.webhook.max_unverified = 256 << 10;
+	fixture.config.webhook.max_unverified = 1 << 20;
 	fixture_start(&fixture, 1);
-	for (int i = 0; i < 20; i++) {
-		fds[i] = begin("POST /webhook HTTP/1.1\r\nHost: h\r\n"
-			       "Transfer-Encoding: chunked\r\n\r\n1;");
-		client_try(fds[i], bytes, 1 << 20);
+	memcpy(bytes, head, sizeof(head) - 1);
+	stand_in_block(fixture.pipeline, true);
+	const int blocker = begin("GET /ready HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_int_equal(fixture_count(&fixture, "requests", 1), 1);
+	for (int i = 0; i < 40; i++) {
+		fds[i] = client_connect(fixture.port);
+		client_send(fds[i], bytes, 160 << 10);
 	}
-	assert_true(fixture_count(&fixture, "rejected.unverified_bytes", 1) >= 1);
+	stand_in_block(fixture.pipeline, false);
+	assert_true(fixture_count(&fixture, "rejected.unverified_bytes", 30) >= 30);
 	healthy();
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 40; i++)
 		close(fds[i]);
+	close(blocker);
 	free(bytes);
 }
 

@@ -21,7 +21,7 @@ struct pipeline {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct submission *first, **last;
-	bool hold, stop, drained;
+	bool hold, stop, drained, block;
 	size_t submitted;
 	char *body;
 	size_t body_len;
@@ -84,6 +84,14 @@ void stand_in_hold(struct pipeline *pipeline, bool hold)
 {
 	pthread_mutex_lock(&pipeline->lock);
 	pipeline->hold = hold;
+	pthread_cond_broadcast(&pipeline->changed);
+	pthread_mutex_unlock(&pipeline->lock);
+}
+
+void stand_in_block(struct pipeline *pipeline, bool block)
+{
+	pthread_mutex_lock(&pipeline->lock);
+	pipeline->block = block;
 	pthread_cond_broadcast(&pipeline->changed);
 	pthread_mutex_unlock(&pipeline->lock);
 }
@@ -155,6 +163,8 @@ void pipeline_submit(struct pipeline *pipeline, const void *body, size_t len,
 const char *pipeline_unready(struct pipeline *pipeline)
 {
 	pthread_mutex_lock(&pipeline->lock);
+	while (pipeline->block)
+		pthread_cond_wait(&pipeline->changed, &pipeline->lock);
 	const char *why = pipeline->unready;
 	pthread_mutex_unlock(&pipeline->lock);
 	return why;

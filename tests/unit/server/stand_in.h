@@ -17,6 +17,9 @@ void stand_in_free(struct pipeline *pipeline); /* answers what it holds first */
 void stand_in_hold(struct pipeline *pipeline, bool hold);
 /* What the next ones are answered; the default is 202 {"status":"dispatched"}. */
 void stand_in_answer(struct pipeline *pipeline, int status, const char *body, int retry_after);
+/* While blocked, pipeline_unready() does not return: a loop that is asked GET /ready stands still.
+ */
+void stand_in_block(struct pipeline *pipeline, bool block);
 void stand_in_unready(struct pipeline *pipeline, const char *why);
 
 /* How many bodies were submitted; waits until there are at least `least`. */

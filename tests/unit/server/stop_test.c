@@ -44,6 +44,13 @@ static void *stop(void *data)
 	return NULL;
 }
 
+static void *stop_soon(void *data)
+{
+	(void)data;
+	server_stop_within(fixture.server, 1);
+	return NULL;
+}
+
 static bool connects(void)
 {
 	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -138,21 +145,32 @@ static void test_takes_the_backlog(void **state)
 	struct client_answer answer;
 	size_t len;
 	char *request = client_webhook(FIXTURE_SECRET, "{}", 2, "", &len);
-	int fds[40];
+	int fds[100];
 	pthread_t stopper;
 
 	(void)state;
-	for (int i = 0; i < 40; i++) {
+	fixture_down(&fixture);
+	fixture_defaults(&fixture);
+	fixture.config.webhook.max_connections = 200;
+	fixture_start(&fixture, 1);
+	stand_in_block(fixture.pipeline, true);
+	const int blocker = client_connect(fixture.port);
+	client_say(blocker, "GET /ready HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_int_equal(fixture_count(&fixture, "requests", 1), 1);
+	for (int i = 0; i < 100; i++) {
 		fds[i] = client_connect(fixture.port);
 		client_send(fds[i], request, len);
 	}
 	assert_int_equal(pthread_create(&stopper, NULL, stop, NULL), 0);
-	for (int i = 0; i < 40; i++) {
+	usleep(20000); /* so that the order to stop is there when the loop goes on */
+	stand_in_block(fixture.pipeline, false);
+	for (int i = 0; i < 100; i++) {
 		client_read(fds[i], &answer);
 		assert_int_equal(answer.status, 202);
 		close(fds[i]);
 	}
 	pthread_join(stopper, NULL);
+	close(blocker);
 	free(request);
 }
 
@@ -185,6 +203,37 @@ static void test_does_not_wait_for_ever(void **state)
 	fixture_up(&fixture);
 }
 
+/* Answers that come in the very moment in which the loops end. */
+static void test_answers_race_with_the_end(void **state)
+{
+	size_t len;
+	char *request = client_webhook(FIXTURE_SECRET, "{}", 2, "", &len);
+	int fds[8];
+
+	(void)state;
+	for (int round = 0; round < 40; round++) {
+		pthread_t stopper;
+
+		fixture_down(&fixture);
+		fixture_up(&fixture);
+		stand_in_hold(fixture.pipeline, true);
+		for (int i = 0; i < 8; i++) {
+			fds[i] = client_connect(fixture.port);
+			client_send(fds[i], request, len);
+		}
+		stand_in_submitted(fixture.pipeline, 8);
+		assert_int_equal(pthread_create(&stopper, NULL, stop_soon, NULL), 0);
+		usleep((useconds_t)(round * 100));
+		stand_in_hold(fixture.pipeline, false);
+		pthread_join(stopper, NULL);
+		for (int i = 0; i < 8; i++) {
+			assert_true(client_closed(fds[i]));
+			close(fds[i]);
+		}
+	}
+	free(request);
+}
+
 static void test_reload_after_the_end(void **state)
 {
 	struct err err;
@@ -214,8 +263,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_stops_at_once_when_idle),	CASE(test_answers_what_is_pending),
 		CASE(test_takes_the_rest_of_a_request), CASE(test_takes_the_backlog),
-		CASE(test_does_not_wait_for_ever),	CASE(test_reload_after_the_end),
-		CASE(test_starts_and_stops_many_times),
+		CASE(test_does_not_wait_for_ever),	CASE(test_answers_race_with_the_end),
+		CASE(test_reload_after_the_end),	CASE(test_starts_and_stops_many_times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
