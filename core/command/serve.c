@@ -40,6 +40,12 @@ static void block_signals(sigset_t *signals)
 
 /* ---- start ---- */
 
+static void log_policy(void *ctx, enum log_level level, const char *text)
+{
+	(void)ctx;
+	log_event(level, "policy", "says", text, NULL);
+}
+
 static int start_policies(struct daemon *daemon, struct err *err)
 {
 	struct buf mistakes = { 0 };
@@ -47,6 +53,7 @@ static int start_policies(struct daemon *daemon, struct err *err)
 	daemon->reload.pool = policy_pool_new(daemon->host, POLICY_WORKERS, err);
 	if (!daemon->reload.pool)
 		return -1;
+	policy_pool_on_log(daemon->reload.pool, log_policy, NULL);
 	const int rc = check_policies(daemon->reload.pool, daemon->reload.config, &mistakes, err);
 	if (rc < 0 && mistakes.bytes)
 		fputs(mistakes.bytes, stderr);

@@ -38,7 +38,8 @@ end
 
 local function merge(base, over)
   for name, value in pairs(over or {}) do
-    local both = type(value) == "table" and type(base[name]) == "table" and not getmetatable(value)
+    local both = type(value) == "table" and type(base[name]) == "table"
+      and getmetatable(value) ~= raw and getmetatable(base[name]) ~= raw
     base[name] = both and merge(base[name], value) or value
   end
   return base
