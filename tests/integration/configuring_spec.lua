@@ -27,6 +27,13 @@ describe("configuring", function()
     assert.same({ 0, true }, { code, said:find "ok" ~= nil }, said)
   end)
 
+  it("ships a config.lua that is valid as it stands, with every gate off", function()
+    local code, out, err = process.run({ daemon.program, "--config", "config.lua", "check" }, d.env, uv.cwd())
+    assert.equal(0, code, out .. err)
+    local _, printed = process.run({ daemon.program, "--config", "config.lua", "print-config" }, d.env, uv.cwd())
+    assert.is_truthy(printed:find("cli_executor = false", 1, true))
+  end)
+
   it("names every mistake by its path, at once", function()
     d:configure { agents = { x = { type = "cli", cli = "bash" },
                              y = { type = "cli", cli = "codex", timeout_secs = "15m" } },
