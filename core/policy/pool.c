@@ -266,8 +266,8 @@ int pool_ask(struct policy_pool *pool, enum frame_kind kind, const struct buf *q
 	     int64_t patience, struct buf *answer, struct err *err)
 {
 	const int64_t until = clock_mono() + patience;
-	struct policy_bundle *bundle;
-	struct slot *slot;
+	struct policy_bundle *bundle = NULL;
+	struct slot *slot = NULL;
 
 	for (;;) {
 		if (acquire(pool, until, &slot, &bundle, err) < 0)

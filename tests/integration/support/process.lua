@@ -74,15 +74,26 @@ local function slurp(path)
   return text or ""
 end
 
--- The processes whose environment or arguments hold `mark`, as "PID ARGUMENTS"; not this one, and no zombies.
+-- Whether one of its descriptors is a file whose name holds `mark`: a runner has no other trace of whose it is.
+local function holds(folder, mark)
+  local open = uv.fs_scandir(folder .. "fd") -- nil when it has ended, or is another user's
+  local fd = open and uv.fs_scandir_next(open)
+  while fd do
+    if (uv.fs_readlink(folder .. "fd/" .. fd) or ""):find(mark, 1, true) then return true end
+    fd = uv.fs_scandir_next(open)
+  end
+end
+
+-- The processes whose environment, arguments or open files hold `mark`, as "PID ARGUMENTS"; not this one, and no
+-- zombies.
 function process.marked(mark)
   local found = {}
   for name in uv.fs_scandir_next, assert(uv.fs_scandir "/proc") do
     local folder = "/proc/" .. name .. "/"
     if name:match "^%d+$" and tonumber(name) ~= uv.os_getpid() then
       local arguments = slurp(folder .. "cmdline")
-      if (arguments .. slurp(folder .. "environ")):find(mark, 1, true)
-         and not slurp(folder .. "stat"):match "%) [ZX] " then
+      local its = (arguments .. slurp(folder .. "environ")):find(mark, 1, true) or holds(folder, mark)
+      if its and not slurp(folder .. "stat"):match "%) [ZX] " then
         found[#found + 1] = name .. " " .. arguments:gsub("%z", " ")
       end
     end

@@ -51,7 +51,7 @@ static inline void place_remove(const char *folder)
 {
 	static const char *const names[] = { "queue.db", "queue.db-wal", "queue.db-shm",
 					     "queue.db.lock" };
-	char path[128];
+	char path[256];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
