@@ -13,7 +13,7 @@
 struct owner {
 	char *token;
 	char *id;	  /* NULL: not known */
-	int64_t asked_at; /* clock_mono() ms of the last answer or silence */
+	int64_t asked_at; /* clock_mono() ms of the last answer */
 	struct owner *next;
 };
 
@@ -21,8 +21,11 @@ struct identity {
 	/* Held while OpenPR is asked, so that others wait for the answer instead of going on with a
 	 * token that may be another bot's. */
 	pthread_mutex_t asking;
-	pthread_mutex_t lock; /* guards owners; never held while waiting */
+	pthread_mutex_t lock; /* guards what follows; never held while waiting */
 	struct owner *owners;
+	/* Before then nobody is asked, for any token: an OpenPR that is silent costs one refresh
+	 * one timeout, however many bots there are. */
+	int64_t silent_until; /* clock_mono() ms */
 };
 
 struct identity *identity_new(void)
@@ -62,6 +65,7 @@ void identity_forget(struct identity *identity)
 	pthread_mutex_lock(&identity->lock);
 	struct owner *owners = identity->owners;
 	identity->owners = NULL;
+	identity->silent_until = 0;
 	pthread_mutex_unlock(&identity->lock);
 	free_owners(owners);
 }
@@ -103,45 +107,55 @@ static struct owner *add(struct identity *identity, const char *token)
 
 static bool is_due(struct identity *identity, const char *token)
 {
+	const int64_t now = clock_mono();
+
 	pthread_mutex_lock(&identity->lock);
 	const struct owner *owner = find(identity, token);
-	const bool due = !owner || (!owner->id && clock_mono() - owner->asked_at >= ASK_AGAIN);
+	const bool due = now >= identity->silent_until &&
+			 (!owner || (!owner->id && now - owner->asked_at >= ASK_AGAIN));
 	pthread_mutex_unlock(&identity->lock);
 	return due;
 }
 
-/* Takes id. */
+/* Takes id, which may be NULL. */
 static void remember(struct identity *identity, const char *token, char *id)
 {
-	pthread_mutex_lock(&identity->lock);
 	struct owner *owner = find(identity, token);
+
 	if (!owner)
 		owner = add(identity, token);
-	if (owner) {
-		owner->asked_at = clock_mono();
-		if (id) {
-			free(owner->id);
-			owner->id = id;
-			id = NULL;
-		}
+	if (!owner) {
+		free(id);
+		return;
 	}
-	pthread_mutex_unlock(&identity->lock);
-	free(id);
+	free(owner->id);
+	owner->id = id;
+	owner->asked_at = clock_mono();
 }
 
 static void ask(struct identity *identity, struct openpr *openpr, const struct config *config,
 		const char *token)
 {
-	struct err unknown;
+	struct err why;
 	char *id = NULL;
+	const openpr_result result = openpr_whoami(openpr, config, token, &id, &why);
 
+	pthread_mutex_lock(&identity->lock);
+	if (result == OPENPR_RETRY || result == OPENPR_UNKNOWN)
+		identity->silent_until = clock_mono() + ASK_AGAIN;
+	else
+		remember(identity, token, id);
+	pthread_mutex_unlock(&identity->lock);
+}
+
+static void ask_if_due(struct identity *identity, struct openpr *openpr,
+		       const struct config *config, const char *token)
+{
 	if (!token || !token[0] || !is_due(identity, token))
 		return;
 	pthread_mutex_lock(&identity->asking);
-	if (is_due(identity, token)) {
-		openpr_whoami(openpr, config, token, &id, &unknown);
-		remember(identity, token, id);
-	}
+	if (is_due(identity, token))
+		ask(identity, openpr, config, token);
 	pthread_mutex_unlock(&identity->asking);
 }
 
@@ -149,9 +163,9 @@ void identity_refresh(struct identity *identity, struct openpr *openpr, const st
 {
 	if (!config->openpr.api_url)
 		return;
-	ask(identity, openpr, config, config->openpr.token);
+	ask_if_due(identity, openpr, config, config->openpr.token);
 	for (size_t i = 0; i < config->openpr.bot_count; i++)
-		ask(identity, openpr, config, config->openpr.bots[i].token);
+		ask_if_due(identity, openpr, config, config->openpr.bots[i].token);
 }
 
 /* ---- telling ---- */

@@ -15,8 +15,9 @@ struct identity;
 struct identity *identity_new(void);
 void identity_free(struct identity *identity);
 
-/* Asks OpenPR whose tokens these are, where not known yet for this config.  Cheap when known;
- * unreachable: stays unknown, asked again later (at most every 5 s). */
+/* Asks OpenPR whose tokens these are, where not known yet for this config.  Cheap when known.
+ * Unreachable: stays unknown, asked again later (at most every 5 s).  Takes 3 s at most, for all
+ * tokens, when OpenPR is silent; threads that come meanwhile wait for the answer. */
 void identity_refresh(struct identity *identity, struct openpr *openpr,
 		      const struct config *config);
 

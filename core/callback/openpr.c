@@ -12,7 +12,7 @@
 #include "callback/clean.h"
 #include "callback/rest.h"
 
-#define WHOAMI_TIMEOUT 5000 /* ms */
+#define WHOAMI_TIMEOUT 3000 /* ms; somebody may be waiting for an answer of ours */
 #define LOOK_TIMEOUT 60000  /* for a list of comments, as long as it may be */
 
 struct openpr {

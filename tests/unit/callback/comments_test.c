@@ -181,6 +181,7 @@ static void other_answers_are_not_understood(void **state)
 		{ "{\"code\":0}", OPENPR_RETRY },
 		{ "{\"code\":0,\"data\":{\"items\":{}}}", OPENPR_RETRY },
 		{ "{\"code\":0,\"data\":{}}", OPENPR_RETRY },
+		{ "{\"code\":0,\"other\":{\"items\":[]}}", OPENPR_RETRY },
 		{ "{\"data\":{\"items\":[]}}", OPENPR_UNKNOWN },
 		{ "{\"data\":{\"code\":0,\"items\":[]}}", OPENPR_UNKNOWN },
 		{ "[{\"code\":0,\"data\":{\"items\":[]}}]", OPENPR_UNKNOWN },

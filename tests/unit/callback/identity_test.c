@@ -128,6 +128,17 @@ static void gives_each_bot_its_own_token(void **state)
 	json_decref(two);
 }
 
+static void what_is_known_wins_over_a_name(void **state)
+{
+	struct fixture *f = *state;
+
+	mock_control(mock, "{\"faults\": [{\"path\": \"/auth/me\", \"skip\": 1, \"code\": 500}]}");
+	refresh(f);
+	assert_string_equal(token(f, ONE, "two"), "opr_one");
+	assert_string_equal(token(f, STRANGER, "two"), "opr_two"); /* not known whose */
+	assert_null(token(f, STRANGER, "x"));
+}
+
 static void asks_once(void **state)
 {
 	struct fixture *f = *state;
@@ -143,6 +154,17 @@ static void asks_once(void **state)
 	identity_forget(f->identity);
 	refresh(f);
 	assert_int_equal(times_asked(), 6);
+}
+
+static void a_wrong_token_is_not_asked_about_all_the_time(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.openpr.token = "opr_wrong";
+	refresh(f);
+	refresh(f);
+	assert_int_equal(times_asked(), 2); /* once for each token */
+	assert_string_equal(token(f, TWO, "two"), "opr_two");
 }
 
 static void works_without_any_token(void **state)
@@ -162,10 +184,11 @@ static void asks_again_but_not_at_once(void **state)
 	struct fixture *f = *state;
 	const int64_t start = clock_mono();
 
-	f->config.openpr.bot_count = 0;
 	mock_control(mock, "{\"faults\": [{\"path\": \"/auth/me\", \"close\": true}]}");
 	refresh(f);
+	refresh(f);
 	assert_string_equal(token(f, STRANGER, "x"), "opr_one"); /* not known */
+	/* Silence to one token speaks for all. */
 	assert_int_equal(times_asked(), 1);
 	while (token(f, STRANGER, "x")) {
 		assert_true(clock_mono() - start < 60000);
@@ -173,7 +196,7 @@ static void asks_again_but_not_at_once(void **state)
 		refresh(f);
 	}
 	assert_true(clock_mono() - start >= ASK_AGAIN);
-	assert_int_equal(times_asked(), 2);
+	assert_int_equal(times_asked(), 3);
 }
 
 static void *refresh_alone(void *arg)
@@ -213,7 +236,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(takes_the_token_for_the_bots_until_it_knows),
 		TEST(gives_each_bot_its_own_token),
+		TEST(what_is_known_wins_over_a_name),
 		TEST(asks_once),
+		TEST(a_wrong_token_is_not_asked_about_all_the_time),
 		TEST(works_without_any_token),
 		TEST(asks_again_but_not_at_once),
 		TEST(threads_ask_once_together),

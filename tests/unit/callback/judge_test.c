@@ -183,6 +183,7 @@ static void mcp_is_judged_by_error_is_error_and_code(void **state)
 		{ 200, FAILED("Tool 'x' is disabled by project agent policy"), OPENPR_UNKNOWN },
 		/* A number in somebody's message behind it is not the verdict. */
 		{ 200, FAILED("API error 500" PATH "API error 404 from /x"), OPENPR_UNKNOWN },
+		{ 200, FAILED("API error 403" PATH "HTTP 404 Not Found"), OPENPR_DENIED },
 		{ 200, FAILED("HTTP 503 Busy" PATH "API error 401 from /x"), OPENPR_UNKNOWN },
 		{ 200, FAILED("API error 4040 from /x"), OPENPR_UNKNOWN },
 		{ 200, FAILED("API error 404: not the usual form"), OPENPR_UNKNOWN },

@@ -93,6 +93,16 @@ static void tells_why_an_issue_was_not_read(void **state)
 	    OPENPR_DENIED);
 	assert_int_equal(openpr_issue(f->openpr, &f->config, TOKEN, "42", 20000, &issue, &err),
 			 OPENPR_REFUSED);
+	/* Another issue, whoever mixed them up, is none. */
+	mock_control(f->mock,
+		     "{\"faults\": [{\"path\": "
+		     "\"%s\", \"body\": \"%s\"}]}",
+		     mcp ? "rpc" : "/issues/",
+		     mcp ? "{\\\"id\\\":\\\"0\\\",\\\"result\\\":{}}"
+			 : "{\\\"code\\\":0,\\\"data\\\":{\\\"id\\\":\\\"" NO_ISSUE "\\\"}}");
+	const openpr_result mixed_up =
+	    openpr_issue(f->openpr, &f->config, TOKEN, ISSUE, 20000, &issue, &err);
+	assert_int_equal(mixed_up, mcp ? OPENPR_UNKNOWN : OPENPR_RETRY);
 	/* The labels' failure is the issue's. */
 	mock_control(f->mock,
 		     mcp ? "{\"faults\": [{\"tool\": \"work_items.list_labels\", \"tool_error\": "
