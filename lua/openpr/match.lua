@@ -174,18 +174,24 @@ local function any_field(policy)
   end
 end
 
+local function names_of(when)
+  local names = {}
+  for name in next, when do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
 -- The `when` of one policy.  Every policy gets its own, so that nothing done to it outlives the call.
 function match.new(policy)
-  local when, names = {}, {}
+  local when = {}
   for name, test in pairs(PLAIN) do when[name] = new(name, test) end
   for name, paths in pairs(GLOBS) do when[name] = globbed(name, paths, policy) end
   when.label, when.field = label(policy), any_field(policy)
-  for name in pairs(when) do names[#names + 1] = name end
-  table.sort(names)
 
   return setmetatable(when, {
     sealed = true,
     __index = function(_, name)
+      local names = names_of(when)
       local near = nearest(name, names)
       policy.fail(("there is no when.%s (%s)"):format(tostring(name),
         near and ("did you mean when.%s?"):format(near) or "have: " .. table.concat(names, ", ")))

@@ -94,17 +94,21 @@ local function add_raw_readers(env, policy)
   }
 end
 
-local function guard(env, policy)
+local function names_of(env)
   local names = {}
-  for name in pairs(env) do names[#names + 1] = name end
+  for name in next, env do names[#names + 1] = name end
   table.sort(names)
+  return names
+end
+
+local function guard(env, policy)
   return setmetatable(env, {
     sealed = true,
     __index = function(_, name)
       if OUTSIDE[name] then
         policy.fail(("no such name %q in a policy: files, processes and the network are out of its reach"):format(name))
       end
-      local near = nearest(name, names)
+      local near = nearest(name, names_of(env))
       policy.fail(("no such name %q in a policy (%s)"):format(tostring(name),
         near and ("did you mean %q?"):format(near) or "write `local` before a name of your own"))
     end,

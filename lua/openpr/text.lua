@@ -75,16 +75,21 @@ function text.line(s)
   return text.trim((gsub(s, " +", " ")))
 end
 
-local function longest_run(s)
-  local longest = 0
-  for run in gmatch(s, "`+") do longest = math.max(longest, #run) end
-  return longest
+-- Of runs of backticks that are at least as long as `least`, which is not empty; 0 when there is none.
+local function longest_run(s, least)
+  local longest, from = 0, 1
+  while true do
+    local at = find(s, least, from, true)
+    if not at then return longest end
+    local _, last = find(s, "^`+", at)
+    longest, from = math.max(longest, last - at + 1), last + 1
+  end
 end
 
 -- A stranger's words within a line of ours, as Markdown code that they cannot close.
 function text.code(s)
   s = text.line(str(s))
-  local ticks = rep("`", longest_run(s) + 1)
+  local ticks = rep("`", longest_run(s, "`") + 1)
   local pad = (s == "" or find(s, "^`") or find(s, "`$")) and " " or ""
   return ticks .. pad .. s .. pad .. ticks
 end
@@ -92,7 +97,7 @@ end
 -- A stranger's words as a block that they cannot close: its fence is longer than any run of backticks inside.
 function text.fence(s)
   s = str(s)
-  local fence = rep("`", math.max(longest_run(s), 2) + 1)
+  local fence = rep("`", math.max(longest_run(s, "```"), 2) + 1)
   return fence .. "text\n" .. s .. (find(s, "\n$") and "" or "\n") .. fence
 end
 
@@ -115,7 +120,8 @@ end
 
 -- What can leave this program: no NUL, and U+FFFD for each byte that is no UTF-8.
 function text.clean(s)
-  s = gsub(str(s), "\0", REPLACEMENT)
+  s = str(s)
+  if find(s, "\0", 1, true) then s = gsub(s, "\0", REPLACEMENT) end
   if utf8.len(s) then return s end
   local parts, from = {}, 1
   while true do

@@ -1,4 +1,5 @@
--- docs/policies.md: every Lua example in it is loaded, and does what the text around it says; its tables name what there is.
+-- docs/policies.md: every Lua example in it is loaded and does what the text around it says, and its tables name what
+-- there is.
 
 local match = require "openpr.match"
 local template = require "openpr.template"
