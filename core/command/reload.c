@@ -5,6 +5,14 @@
 #include "base/log.h"
 #include "command/check.h"
 
+struct config *reload_config(struct reload *reload)
+{
+	pthread_mutex_lock(&reload->lock);
+	struct config *config = config_ref(reload->config);
+	pthread_mutex_unlock(&reload->lock);
+	return config;
+}
+
 /* What is fixed while the daemon runs; a change is said, not made. */
 static void say_fixed(const struct config *old, const struct config *new)
 {

@@ -19,6 +19,9 @@ struct reload {
 	struct server *server;
 };
 
+/* The configuration in force; config_unref() it. */
+struct config *reload_config(struct reload *reload);
+
 /* A hook of the admin API (ctx is the struct reload).  Any mistake keeps everything as it was and
  * is listed. */
 int reload_now(void *ctx, struct buf *mistakes, struct err *err);

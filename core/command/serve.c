@@ -80,9 +80,9 @@ static int start_parts(struct daemon *daemon, struct err *err)
 	return daemon->admin ? 0 : -1;
 }
 
-static void say_ready(const struct daemon *daemon)
+static void say_ready(struct daemon *daemon)
 {
-	const struct config *config = daemon->reload.config;
+	struct config *config = reload_config(&daemon->reload);
 	char address[300];
 	const char *colon = strrchr(config->webhook.listen, ':');
 
@@ -98,29 +98,34 @@ static void say_ready(const struct daemon *daemon)
 		  config->path, "admin", config->admin_socket, "cli_executor",
 		  config->features.cli_executor ? "on" : "off", "safe_mode",
 		  config->executor.safe_mode ? "on" : "off", NULL);
+	config_unref(config);
 }
 
 /* ---- while it runs ---- */
 
-static void prune(struct daemon *daemon)
+static void remove_logs(const json_t *logs)
 {
-	const struct config *config = daemon->reload.config;
-	json_t *logs = NULL;
-	struct err err;
-
-	daemon->prune_at = clock_mono() + PRUNE_EVERY;
-	if (store_prune(daemon->store, clock_wall(), config->queue.keep, config->webhook.tolerance,
-			&logs, &err) < 0) {
-		log_event(LOG_LEVEL_ERROR, "cannot prune", "why", err.text, NULL);
-		return;
-	}
 	for (size_t i = 0; i < json_array_size(logs); i++) {
 		const char *path = json_string_value(json_array_get(logs, i));
 		if (path && unlink(path) < 0 && errno != ENOENT)
 			log_event(LOG_LEVEL_WARN, "cannot remove a log", "path", path, "why",
 				  strerror(errno), NULL);
 	}
+}
+
+static void prune(struct daemon *daemon)
+{
+	struct config *config = reload_config(&daemon->reload);
+	json_t *logs = NULL;
+	struct err err;
+
+	daemon->prune_at = clock_mono() + PRUNE_EVERY;
+	if (store_prune(daemon->store, clock_wall(), config->queue.keep, config->webhook.tolerance,
+			&logs, &err) < 0)
+		log_event(LOG_LEVEL_ERROR, "cannot prune", "why", err.text, NULL);
+	remove_logs(logs);
 	json_decref(logs);
+	config_unref(config);
 }
 
 static int wait_signal(const sigset_t *signals, int64_t timeout)
@@ -160,9 +165,11 @@ static void run(struct daemon *daemon, const sigset_t *signals)
 static void drain(struct daemon *daemon, const sigset_t *signals)
 {
 	struct pipeline *pipeline = daemon->reload.pipeline;
-	const int64_t until = clock_mono() + daemon->reload.config->executor.drain;
+	struct config *config = reload_config(&daemon->reload);
+	const int64_t until = clock_mono() + config->executor.drain;
 	char running[32];
 
+	config_unref(config);
 	pipeline_drain(pipeline);
 	snprintf(running, sizeof(running), "%zu", pipeline_running(pipeline));
 	log_event(LOG_LEVEL_INFO, "draining", "running", running, NULL);
