@@ -95,16 +95,18 @@ local function write_file(path, text)
   file:close()
 end
 
-local function stubborn(body)
-  return ([[trap '' TERM INT HUP; %s]]):format(body)
-end
-
 -- Each in a session of its own and with no living parent of ours; one holds standard output.
+-- Returns when they are up.
 local function double_fork()
-  local forever = "while :; do sleep 1; done"
-  for _, outlet in ipairs { "</dev/null", "</dev/null >/dev/null 2>&1" } do
-    os.execute(([[setsid sh -c "%s" %s &]]):format(
-      stubborn(([[setsid sh -c \"%s\" &]]):format(stubborn(forever))), outlet))
+  local stubborn = "trap '' TERM INT HUP; "
+  for i, outlet in ipairs { "</dev/null", "</dev/null >/dev/null 2>&1" } do
+    local up = ("%s/up.%d"):format(os.getenv "TMPDIR" or "/tmp", i)
+    local forever = stubborn .. ": >'" .. up .. "'; while :; do sleep 1; done"
+    os.execute(([[setsid sh -c "%s setsid sh -c \"%s\" &" %s &]]):format(stubborn, forever, outlet))
+    while not uv.fs_stat(up) do
+      uv.sleep(10)
+    end
+    os.remove(up)
   end
 end
 
