@@ -33,7 +33,9 @@ int64_t protocol_kill_time(enum frame_kind kind, int64_t time_limit)
 
 int64_t protocol_wall_time(enum frame_kind kind, int64_t time_limit)
 {
-	const int64_t wall = protocol_time(kind, time_limit) * 10;
+	const int patience =
+	    kind == FRAME_LOAD ? 30 : 10; /* no event waits while a bundle is loaded */
+	const int64_t wall = protocol_time(kind, time_limit) * patience;
 
 	return wall > WALL_LEAST ? wall : WALL_LEAST;
 }

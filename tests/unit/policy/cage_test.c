@@ -133,7 +133,7 @@ static void act_greedily(void)
 	size_t total = 0;
 
 	while (total < (1u << 30)) {
-		char *piece = malloc(1u << 20);
+		char *volatile piece = malloc(1u << 20); /* volatile: else it is left out */
 		if (!piece)
 			_exit(total > MEMORY ? 7 : 8);
 		memset(piece, 1, 1u << 20);
