@@ -16,7 +16,7 @@ return rules {
   -- Work that is void now.  Stopping it is right whoever did this, but an agent that hands its issue on by itself is
   -- not stopped for it.  OpenPR tells of a bot taken off an issue without naming the bot as asked.
   { "issue deleted",        when.event "issue.deleted",      cancel "the issue is deleted" },
-  { "our own change",       when.own_echo | when.ours,       ignore "a bot of ours did this" },
+  { "our own change",       when.own_echo | when.ours,       ignore "done by the bot, or by an identity we write as" },
   { "assignee taken off",   assigned & when.removed & ~when.added, cancel "the assignee was taken off the issue" },
 
   -- AI tasks: OpenPR's worker asks for what it has recorded itself, up to some minutes later.

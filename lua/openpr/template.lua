@@ -111,7 +111,7 @@ local function fitted(value, shape, most, room)
   return shaped, #cut
 end
 
-local function is_word(value) return #value <= 64 and find(value, "^%w[%w._:-]*$") ~= nil end
+local function is_word(value) return #value <= 40 and find(value, "^%w[%w._-]*$") ~= nil end
 
 local function dressed(value, entry, block, room)
   if value == "" then return "(none)" end

@@ -101,6 +101,8 @@ function text.fence(s)
   return fence .. "text\n" .. s .. (find(s, "\n$") and "" or "\n") .. fence
 end
 
+local LONGEST_FENCE = 256 -- bytes; a longer one is closed by nobody, for closing it would double the text
+
 -- Markdown whose last code block is open gets it closed, so that what we add behind it is no part of it.
 function text.balance(s)
   s = str(s)
@@ -109,7 +111,7 @@ function text.balance(s)
     local run, rest = line:match "^%s*(```+)([^`]*)$"
     if not run then run, rest = line:match "^%s*(~~~+)(.*)$" end
     if run and not open then
-      open = run
+      open = #run <= LONGEST_FENCE and run or nil
     elseif run and sub(run, 1, #open) == open and not find(rest, "%S") then
       open = nil
     end

@@ -19,6 +19,7 @@ local M = {}
 
 local LARGEST_COMMENT = 64 * 1024
 local LONGEST_REASON = 250 -- bytes
+local LONGEST_STATE = 63
 
 local bundle -- what load() put in force
 
@@ -29,13 +30,20 @@ local function reseed()
   math.randomseed(seed)
 end
 
+-- Calls a policy's code: whatever it raises becomes a text.
+local function call(policy, fn, ...)
+  local ok, value = pcall(fn, ...)
+  if ok then return value end
+  error(type(value) == "string" and value or ("%s: raised a %s"):format(policy.file, type(value)), 0)
+end
+
 local function open(hook, input, host)
   if not bundle then error("no policies are loaded", 0) end
   if host.note then host.note(("policies/%s.lua"):format(hook)) end
   reseed()
   local policy = loader.policy(hook, bundle.sources[hook], host)
   policy.now = input.now
-  local value = loader.run(policy, bundle)
+  local value = call(policy, loader.run, policy, bundle)
   if type(value) ~= "function" and not rules.is(value) then
     error(("%s: returned a %s this time, not a function or rules"):format(policy.file, type(value)), 0)
   end
@@ -65,8 +73,8 @@ end
 local function ask(hook, input, host)
   local policy, value = open(hook, input, host)
   policy.event = event.new(input, bundle.labels)
-  if rules.is(value) then return rules.decide(value, policy.event) end
-  return judged(value(policy.event), policy)
+  if rules.is(value) then return call(policy, rules.decide, value, policy.event) end
+  return judged(call(policy, value, policy.event), policy)
 end
 
 local function no_agent_for(input)
@@ -151,7 +159,7 @@ function M.render(input, host)
   end)
   policy.demanding = getmetatable(policy.event.issue) and policy.event.issue or nil
 
-  local ok, prompt = pcall(value, policy.event, policy.agent)
+  local ok, prompt = pcall(call, policy, value, policy.event, policy.agent)
   if needed then return host.json_encode { needs = "issue" } end
   if not ok then error(prompt, 0) end
   return host.json_encode { prompt = checked_prompt(prompt) }
@@ -173,7 +181,9 @@ local function checked_report(report)
     if key ~= "comment" and key ~= "state" then bad("returned %q; a report has comment and state", tostring(key)) end
     if type(value) ~= "string" then bad("its %s is a %s, not a text", key, type(value)) end
   end
-  if report.state and not report.state:find "^[%w_-]+$" then bad("%q is no state of an issue", report.state) end
+  if report.state and (#report.state > LONGEST_STATE or not report.state:find "^[%w_-]+$") then
+    bad("%q is no state of an issue", text.clip(report.state, LONGEST_STATE))
+  end
   local comment = report.comment and text.clean(report.comment)
   if comment and #comment > LARGEST_COMMENT then
     comment = text.balance(text.clip(comment, LARGEST_COMMENT - 1024, "\n")) .. "\n\n(cut: the comment was longer)"
@@ -186,7 +196,8 @@ function M.callback(input, host)
   local policy, value = open("callback", input, host)
   policy.agent = agent_of(input.agent, "callback")
   policy.event = event.new(input, bundle.labels)
-  return host.json_encode(checked_report(value(run_of(input.run), policy.event, policy.agent)))
+  local report = call(policy, value, run_of(input.run), policy.event, policy.agent)
+  return host.json_encode(checked_report(report))
 end
 
 function M.rules(_, host)

@@ -97,6 +97,8 @@ describe("text.balance", function()
     { "- item\n\n    ```sh\n    make", "- item\n\n    ```sh\n    make\n```" },
     { "say ``` in a line", "say ``` in a line" },
     { "```\ncode\n``` not its end\n", "```\ncode\n``` not its end\n```" },
+    { ("`"):rep(257), ("`"):rep(257) },
+    { "text\n~~~", "text\n~~~\n~~~" },
   }
   for n, case in ipairs(cases) do
     it("closes what is open: " .. n, function() assert.equal(case[2], text.balance(case[1])) end)

@@ -72,6 +72,9 @@ describe("decide", function()
     { "return function() end", "its function returned nothing; it returns accept, ignore or cancel" },
     { "return function() return to 'default' end", "to%(...%) is for route.lua" },
     { "return function() return { action = 'accept' } end", "returned a table, not a verdict" },
+    { "return function() error() end", "policies/filter.lua: raised a nil" },
+    { "return rules { { 'x', function() error {} end, accept } }", "policies/filter.lua: raised a table" },
+    { "if now() == 5 then error {} end return function() end", "policies/filter.lua: raised a table" },
     { "if now() == 5 then return 7 end return function() end", "returned a number this time" },
   }
   for n, case in ipairs(bad) do
@@ -176,13 +179,14 @@ describe("render", function()
     { "return template()", 'no template "nil"' },
     { "return template('default.txt', { issue_title = 'x' })", "names of your own begin with my_" },
     { "return template('default.txt', 7)", "a table of my_... texts" },
-    { "error {}", "." },
+    { "error {}", "policies/render.lua: raised a table" },
+    { "return event.no.such", "policies/render.lua:2: attempt to index a nil value" },
   }
   for n, case in ipairs(bad) do
     it("raises for what is no prompt: " .. n, function()
       local ok, why = pcall(rendering(case[1]).render, testing.assigned())
       assert.is_false(ok)
-      assert.matches(case[2], type(why) == "string" and why or "(not a text)")
+      assert.matches(case[2], why)
     end)
   end
 
@@ -231,7 +235,9 @@ describe("callback", function()
     { "return { text = 'x' }", 'returned "text"; a report has comment and state' },
     { "return { comment = 7 }", "its comment is a number, not a text" },
     { "return { state = '' }", "is no state of an issue" },
+    { "return { state = ('x'):rep(64) }", "is no state of an issue" },
     { "return { state = 'in progress' }", '"in progress" is no state' },
+    { "error(event)", "policies/callback.lua: raised a table" },
   }
   for n, case in ipairs(bad) do
     it("raises for what is no report: " .. n, function()

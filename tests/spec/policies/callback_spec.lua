@@ -90,7 +90,7 @@ describe("policies/callback.lua", function()
   end)
 
   it("bounds a comment, and its end stays ours", function()
-    for _, final in ipairs { ("x"):rep(200000), ("```\n"):rep(30001), ("é`"):rep(60000) } do
+    for _, final in ipairs { ("x"):rep(200000), ("```\n"):rep(30001), ("é`"):rep(60000), ("`"):rep(200000) } do
       local comment = told({ final_text = final }).comment
       assert.is_true(#comment <= 64 * 1024)
       assert.matches("%(cut: the message was longer%)\n\n%-%-%-\nAgent `default` finished after 2 min 5 s%.$", comment)
