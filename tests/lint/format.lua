@@ -6,10 +6,18 @@ package.path = "tests/lint/?.lua;" .. package.path
 local report = require "report"
 local root = arg[1]
 
-for _, path in ipairs(report.files(root, "^core/.*%.[ch]$", "^tests/.*%.[ch]$")) do
-  local out = io.popen(("cd '%s' && clang-format --style=file --dry-run -Werror '%s' 2>&1"):format(root, path))
-  local first = out:read "l"
-  if not out:close() then report.complain("%s", first or path .. ": clang-format failed") end
+local paths = report.files(root, "^core/.*%.[ch]$", "^tests/.*%.[ch]$")
+for n, path in ipairs(paths) do paths[n] = "'" .. path .. "'" end
+local command = "cd '%s' && clang-format --style=file --dry-run -Werror %s 2>&1"
+local out = io.popen(command:format(root, table.concat(paths, " ")))
+local seen = {}
+for line in out:lines() do
+  local path = line:match "^(.-):%d+:%d+: error"
+  if path and not seen[path] then
+    seen[path] = true
+    report.complain("%s", line)
+  end
 end
+if not out:close() and #report.complaints == 0 then report.complain "clang-format failed" end
 
 report.finish "clang-format would change nothing"
