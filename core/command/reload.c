@@ -23,6 +23,10 @@ static void say_fixed(const struct config *old, const struct config *new)
 		{ "webhook.listen", strcmp(old->webhook.listen, new->webhook.listen) != 0 },
 		{ "webhook.max_connections",
 		  old->webhook.max_connections != new->webhook.max_connections },
+		{ "webhook.max_body", old->webhook.max_body != new->webhook.max_body },
+		{ "webhook.max_unverified",
+		  old->webhook.max_unverified != new->webhook.max_unverified },
+		{ "webhook.head_timeout", old->webhook.head_timeout != new->webhook.head_timeout },
 		{ "queue.path", strcmp(old->queue.path, new->queue.path) != 0 },
 		{ "admin.listen", strcmp(old->admin_socket, new->admin_socket) != 0 },
 	};
@@ -38,10 +42,10 @@ static int apply(struct reload *reload, struct config *config, struct buf *mista
 {
 	if (check_policies(reload->pool, config, mistakes, err) < 0)
 		return -1;
-	say_fixed(reload->config, config);
-	pipeline_reload(reload->pipeline, config);
 	if (server_reload(reload->server, config, err) < 0)
 		return -1;
+	say_fixed(reload->config, config);
+	pipeline_reload(reload->pipeline, config);
 	config_unref(reload->config);
 	reload->config = config_ref(config);
 	return 0;

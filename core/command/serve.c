@@ -77,7 +77,7 @@ static int start_parts(struct daemon *daemon, struct err *err)
 		return -1;
 	daemon->admin =
 	    admin_start(reload->config->admin_socket, daemon->store, reload->pipeline, &hooks, err);
-	return daemon->admin ? 0 : -1;
+	return daemon->admin ? pipeline_run(reload->pipeline, err) : -1;
 }
 
 static void say_ready(struct daemon *daemon)

@@ -207,6 +207,15 @@ static void remove_slot(struct dispatcher *dispatcher, struct slot *slot)
 	slot_free(slot);
 }
 
+/* A launcher writes it, and all that it has prepared before it. */
+static enum slot_state state_of(struct dispatcher *dispatcher, const struct slot *slot)
+{
+	pthread_mutex_lock(&dispatcher->lock);
+	const enum slot_state state = slot->state;
+	pthread_mutex_unlock(&dispatcher->lock);
+	return state;
+}
+
 static void step_all(struct dispatcher *dispatcher)
 {
 	const bool interrupting = atomic_load(&dispatcher->interrupting);
@@ -215,7 +224,7 @@ static void step_all(struct dispatcher *dispatcher)
 
 	for (struct slot *slot = dispatcher->slots; slot; slot = next) {
 		next = slot->next;
-		const enum slot_state state = slot->state;
+		const enum slot_state state = state_of(dispatcher, slot);
 		if (state == SLOT_CLAIMED || state == SLOT_PREPARING)
 			continue;
 		if (interrupting || (draining && state == SLOT_PREPARED))

@@ -98,8 +98,9 @@ static json_t *run_for_policy(const struct store_report *report)
 	return run;
 }
 
-static void ask_policy(struct pipeline *pipeline, const struct store_report *report, char **comment,
-		       char **state)
+/* -1, with err: no policy worker was to be had, which says nothing of the policy. */
+static int ask_policy(struct pipeline *pipeline, const struct store_report *report, char **comment,
+		      char **state, struct err *err)
 {
 	json_t *run = run_for_policy(report);
 	json_t *ours = identity_ours(pipeline->identity);
@@ -111,17 +112,19 @@ static void ask_policy(struct pipeline *pipeline, const struct store_report *rep
 		.ours = ours,
 		.now = clock_wall(),
 	};
-	struct err err;
+	int rc =
+	    policy_callback(pipeline->pool, &event, run, agent ? agent : "", comment, state, err);
 
-	if (policy_callback(pipeline->pool, &event, run, agent ? agent : "", comment, state, &err) <
-	    0) {
+	if (rc < 0 && err->code != ERR_FULL) {
 		log_event(LOG_LEVEL_ERROR, "callback policy failed, the built-in report is sent",
-			  "run", report->run_id, "why", err.text, NULL);
+			  "run", report->run_id, "why", err->text, NULL);
 		if (!report->started)
 			*comment = outbox_builtin(run);
+		rc = 0;
 	}
 	json_decref(ours);
 	json_decref(run);
+	return rc;
 }
 
 static struct outbox_end format(struct pipeline *pipeline, const struct store_report *report)
@@ -133,7 +136,11 @@ static struct outbox_end format(struct pipeline *pipeline, const struct store_re
 	size_t count = 0;
 	struct outbox_end end = ended(OUTBOX_EXPANDED);
 
-	ask_policy(pipeline, report, &comment, &state);
+	if (ask_policy(pipeline, report, &comment, &state, &end.why) < 0) {
+		end.fate = OUTBOX_AGAIN;
+		end.outcome_known = true;
+		return end;
+	}
 	if (comment && comment[0]) {
 		text = signed_comment(comment, report);
 		if (!text)

@@ -73,8 +73,12 @@ int pipeline_start(struct pipeline *pipeline, struct err *err)
 			  "an earlier daemon ended while they ran", NULL);
 	}
 	store_on_work(pipeline->store, work_came, pipeline);
-	if (intake_start(pipeline->intake, err) < 0 ||
-	    dispatcher_start(pipeline->dispatcher, err) < 0 ||
+	return intake_start(pipeline->intake, err);
+}
+
+int pipeline_run(struct pipeline *pipeline, struct err *err)
+{
+	if (dispatcher_start(pipeline->dispatcher, err) < 0 ||
 	    reporter_start(pipeline->reporter, err) < 0)
 		return -1;
 	return 0;
@@ -140,6 +144,8 @@ const char *pipeline_unready(struct pipeline *pipeline)
 {
 	if (!store_healthy(pipeline->store))
 		return "the queue cannot be written";
+	if (policy_pool_failing(pipeline->pool))
+		return "no policy worker can be started";
 	return NULL;
 }
 

@@ -21,8 +21,11 @@ struct pipeline;
 struct pipeline *pipeline_new(struct config *config, struct store *store, struct policy_pool *pool,
 			      struct err *err);
 
-/* Starts the threads: recovers what a dead daemon left, then decides, runs and reports. */
+/* Recovers what a dead daemon left, then takes, decides and stores events. */
 int pipeline_start(struct pipeline *pipeline, struct err *err);
+/* Runs and reports from now on: when all else has started, so that a daemon that cannot start
+ * begins nothing. */
+int pipeline_run(struct pipeline *pipeline, struct err *err);
 
 /* HTTP status and JSON text of an answer. */
 struct pipeline_answer {

@@ -111,3 +111,6 @@ int policy_rules(struct policy_pool *pool, struct buf *out, struct err *err);
 
 /* Workers ended for overrunning (time or memory) so far, and started so far. */
 void policy_pool_counts(struct policy_pool *pool, uint64_t *kills, uint64_t *starts);
+
+/* Whether the last worker that was needed did not start, e.g. because the zygote was killed. */
+bool policy_pool_failing(struct policy_pool *pool);

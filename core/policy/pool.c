@@ -79,6 +79,14 @@ void policy_pool_counts(struct policy_pool *pool, uint64_t *kills, uint64_t *sta
 	*starts = atomic_load(&pool->starts);
 }
 
+bool policy_pool_failing(struct policy_pool *pool)
+{
+	pthread_mutex_lock(&pool->mutex);
+	const bool failing = pool->failures > 0;
+	pthread_mutex_unlock(&pool->mutex);
+	return failing;
+}
+
 static enum peer_end ask(struct policy_pool *pool, struct peer *peer, enum frame_kind kind,
 			 const struct buf *question, struct buf *answer, struct err *err)
 {
