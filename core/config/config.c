@@ -94,6 +94,16 @@ static int run_loader(const char *request, struct buf *answer, struct err *err)
 	return rc;
 }
 
+/* The machine says "config.lua:3: took longer than ..." or, for want of a line, only what it needs.
+ */
+static void word_overrun(const struct place *place, struct err *err)
+{
+	if (!strstr(err->text, strrchr(place->path, '/') + 1))
+		err_prefix(err, "%s", place->path);
+	if (err->code == ERR_TIMEOUT || err->code == ERR_NOMEM)
+		err_set(err, ERR_CONFIG, "%s; it should hold plain data", err->text);
+}
+
 /* What the loader makes of the file, or NULL when it cannot be read or run. */
 static json_t *load_report(const struct config_options *options, const struct place *place,
 			   struct err *err)
@@ -107,9 +117,7 @@ static json_t *load_report(const struct config_options *options, const struct pl
 		return NULL;
 	}
 	if (run_loader(request, &answer, err) < 0) {
-		err_prefix(err, "%s", place->path);
-		if (err->code == ERR_TIMEOUT || err->code == ERR_NOMEM)
-			err_set(err, ERR_CONFIG, "%s; it should hold plain data", err->text);
+		word_overrun(place, err);
 		goto out;
 	}
 	report = json_parse(answer.bytes, answer.len, err);

@@ -53,9 +53,9 @@ local executor = s.record {
     Seconds after which a run is stopped, unless its agent or the route says otherwise.]] } },
   { "max_concurrent", s.integer { default = 2, min = 1, max = 256, doc = [[
     Runs at the same time, of all agents together.]] } },
-  { "path", s.string {
-    default = function(ctx) return ctx.search_path or SEARCH_PATH end, shown = "the daemon's `PATH`", doc = [[
-    Where the programs of the agents are looked up: folders with colons between them.]] } },
+  { "path", s.string { rule = rules.search_path, shown = "the daemon's `PATH`",
+    default = function(ctx) return rules.whole_paths(ctx.search_path or "") or SEARCH_PATH end, doc = [[
+    Where the programs of the agents are looked up: whole paths with colons between them.]] } },
   { "drain_secs", s.duration { plain = AS_SECONDS, default = 60, min = 0, max = DAY, doc = [[
     Seconds that runs may still take after SIGTERM; then they are interrupted.]] } },
   { "safe_mode", s.boolean { default = false, doc = [[
@@ -127,7 +127,7 @@ local queue = s.record {
     The database file; logs of runs and locks lie beside it.]] } },
   { "max_attempts", s.integer { default = 2, min = 1, max = 20, doc = [[
     How often a run is started when the daemon's own end cuts it off (what the agent itself fails at is final).]] } },
-  { "keep_days", s.duration { plain = AS_DAYS, default = 30, min = 1, max = 3650 * DAY, doc = [[
+  { "keep_days", s.duration { plain = AS_DAYS, default = 30, min = 1, max = 3650, doc = [[
     Days that bodies, logs, ended tasks and delivered reports are kept.]] } },
   { "max_output", s.size { default = 64 * MiB, min = 64 * KiB, max = 16 * GiB, doc = [[
     The log of a run; of a longer one the head and the tail are kept.]] } },

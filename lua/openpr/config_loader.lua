@@ -118,7 +118,7 @@ local function environment(o, request, host)
   return setmetatable({}, { __index = function(t, name)
     if names[name] ~= nil then return names[name] end
     return unknown_name(t, name)
-  end, __newindex = assigned, __metatable = false })
+  end, __newindex = assigned })
 end
 
 -- ---- running it ----
@@ -154,8 +154,8 @@ local function run(request, text, env)
     return nil, located(request.path, type(value) == "string" and value or "an error was raised")
   end
   if type(value) ~= "table" or getmetatable(value) then
-    return nil, format("%s: must return a table, as return { webhook = { ... } }, but returned %s", request.path,
-                       value == nil and "nothing" or "a " .. type(value))
+    local what = value == nil and "nothing" or type(value) == "table" and "no plain one" or "a " .. type(value)
+    return nil, format("%s: must return a table, as return { webhook = { ... } }, but returned %s", request.path, what)
   end
   return value
 end

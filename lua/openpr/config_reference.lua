@@ -51,8 +51,8 @@ local kinds = { boolean = "true or false", string = "text", path = "path", integ
 
 local function kind_of(node)
   if node.kind == "duration" and node.plain then return "number" end
-  if node.kind == "list" then return "list of " .. (node.item.kind == "string" and "texts" or node.item.kind) end
-  return kinds[node.kind]
+  if node.kind == "list" then return node.item.secret and "list of secrets" or "list of texts" end
+  return node.secret == true and "secret" or kinds[node.kind]
 end
 
 local function default_of(node)

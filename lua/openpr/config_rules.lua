@@ -74,6 +74,22 @@ function rules.token(text, ctx)
   return rules.secret(text, ctx)
 end
 
+-- An empty or relative part would mean the folder that an agent works in, whose files are not ours.
+function rules.search_path(text)
+  for part in string.gmatch(text .. ":", "([^:]*):") do
+    if not find(part, "^/") then return nil, "does not hold whole paths alone, with colons between them" end
+  end
+  return text
+end
+
+function rules.whole_paths(text)
+  local parts = {}
+  for part in string.gmatch(text, "[^:]+") do
+    if find(part, "^/") then parts[#parts + 1] = part end
+  end
+  return parts[1] and table.concat(parts, ":")
+end
+
 function rules.template(text)
   if find(text, "/", 1, true) or find(text, "^%.") then
     return nil, "is not the name of a file in templates.dir, as default.txt"

@@ -331,7 +331,7 @@ local size_units = { { "GiB", 1 << 30 }, { "MiB", 1 << 20 }, { "KiB", 1 << 10 } 
 local time_units = { { "hours", 3600000 }, { "minutes", 60000 }, { "seconds", 1000 }, { "milliseconds", 1 } }
 
 local function text_literal(text)
-  return (string.gsub(string.gsub(format("%q", text), "\\\n", "\\n"), "\\r", "\\r"))
+  return (string.gsub(format("%q", text), "\\\n", "\\n"))
 end
 
 -- What kinds.* returned, as it would be written in config.lua.
