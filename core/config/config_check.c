@@ -32,8 +32,7 @@ static const char *folder_fault(const char *path)
 		return errno == ENOENT || errno == ENOTDIR ? "does not exist" : strerror(errno);
 	if (!S_ISDIR(st.st_mode))
 		return "is not a folder";
-	return access(path, R_OK | W_OK | X_OK) < 0 ? "may not be read and written by this user"
-						    : NULL;
+	return access(path, R_OK | X_OK) < 0 ? "may not be read by this user" : NULL;
 }
 
 static const char *directory_key(const json_t *report, size_t agent)
@@ -61,6 +60,9 @@ static void check_folder(const struct check *check, const json_t *report, size_t
 	if (fault)
 		SAY(only_warn ? check->warnings : check->mistakes, "%s: %s %s", key,
 		    agent->working_dir, fault);
+	else if (access(agent->working_dir, W_OK) < 0)
+		SAY(check->warnings, "%s: %s may not be written by this user", key,
+		    agent->working_dir);
 }
 
 /* True when the paths are equal, or one lies in the other. */
