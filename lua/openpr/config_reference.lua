@@ -10,7 +10,7 @@ local format = string.format
 local head = [[
 # config.lua
 
-Made from `lua/openpr/config.lua` by `openpr-webhook reference`; change it there.
+Made from `lua/openpr/config.lua` by `openpr-webhook print-reference`; change it there.
 
 `config.lua` is a Lua file that returns a table. It is data: it is checked once, before anything starts, and every
 mistake is reported with its path. Beside texts, numbers, `true`, `false` and tables it can use

@@ -116,7 +116,7 @@ static void test_the_reference_in_docs_is_not_stale(void **state)
 	committed[fread(committed, 1, sizeof(committed) - 1, file)] = '\0';
 	fclose(file);
 	if (strcmp(committed, out.bytes) != 0)
-		fail_msg("docs/config.md is stale: openpr-webhook reference >docs/config.md");
+		fail_msg("docs/config.md is stale: openpr-webhook print-reference >docs/config.md");
 	buf_done(&out);
 }
 
