@@ -121,6 +121,8 @@ static json_t *load_report(const struct config_options *options, const struct pl
 		goto out;
 	}
 	report = json_parse(answer.bytes, answer.len, err);
+	if (!report)
+		err_prefix(err, "%s", place->path);
 	const char *failure = json_str(report, "failure");
 
 	if (failure) {
@@ -146,13 +148,14 @@ static void hide_secrets(const json_t *report)
 static struct config *make_config(const json_t *report, const struct place *place, struct err *err)
 {
 	struct config *config = config_read(json_at(report, "config"), err);
+	const char *printed = json_str(report, "printed");
 
 	if (!config)
 		return NULL;
 	config->path = strdup(place->path);
 	config->folder = strdup(place->folder);
 	config->share_dir = config_find_share();
-	config->printed = strdup(json_str(report, "printed"));
+	config->printed = strdup(printed ? printed : "");
 	atomic_init(&config->refs, 1);
 	if (config->path && config->folder && config->share_dir && config->printed)
 		return config;
@@ -232,6 +235,8 @@ int config_load(const struct config_options *options, struct config **config, st
 	if (!loaded)
 		goto out;
 	rc = judge(report, loaded, options->unset_env_is_warning, mistakes, warnings, err);
+	if (rc < 0 && options->tolerant && loaded->admin_socket && loaded->queue.path)
+		rc = 0;
 	if (rc == 0) {
 		*config = loaded;
 		loaded = NULL;

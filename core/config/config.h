@@ -112,6 +112,9 @@ struct config_options {
 				      mistake, and so is a working_dir that is not there */
 	const char *const *executors; /* names that agents.X.cli may have, NULL-terminated: the
 					 whitelist lies above this layer */
+	/* The verbs of a daemon that runs: a file with mistakes still says where its socket is.
+	 * config_load() is then 0 although there are `mistakes`, unless the file cannot be run. */
+	bool tolerant;
 };
 
 /*

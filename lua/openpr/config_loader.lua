@@ -176,6 +176,7 @@ local function apply_safe_mode(config, ctx, host)
 end
 
 local function check_mode(ctx, request, mode, host)
+  if mode & 2 ~= 0 then s.warn(ctx, "config.lua", "may be written by everybody, who can then run code as this user") end
   local fault = #ctx.literals > 0 and mode_fault(request.path, mode, host)
   if fault then
     s.mistake(ctx, ctx.literals[1], 'stands in config.lua itself, which %s; or use env "NAME" or file "PATH"', fault)

@@ -117,6 +117,15 @@ static void test_without_a_literal_secret_the_file_may_be_public(void **state)
 	holds(trial_mistakes(), "agents.a.env.CODEX_API_KEY: stands in config.lua itself");
 }
 
+static void test_a_file_that_all_may_write_is_said(void **state)
+{
+	(void)state;
+	assert_int_equal(load_mode("return { " WEBHOOK " }", 0646), 0);
+	holds(trial_warnings(), "config.lua: may be written by everybody");
+	assert_int_equal(load_mode("return { " WEBHOOK " }", 0644), 0);
+	assert_null(strstr(trial_warnings(), "everybody"));
+}
+
 static void hidden(const char *secret, bool expected)
 {
 	_cleanup_free_ char *text = redact(secret, strlen(secret), NULL);
@@ -247,6 +256,7 @@ int main(void)
 		TEST(test_files_that_cannot_be_read_are_named),
 		TEST(test_a_literal_secret_asks_for_a_private_file),
 		TEST(test_without_a_literal_secret_the_file_may_be_public),
+		TEST(test_a_file_that_all_may_write_is_said),
 		TEST(test_all_secrets_are_known_to_redact),
 		TEST(test_secrets_of_a_bad_file_are_known_too),
 		TEST(test_no_message_holds_a_secret),

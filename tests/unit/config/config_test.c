@@ -141,6 +141,27 @@ static void test_an_unset_variable_is_a_mistake_only_when_serving(void **state)
 	holds(trial_mistakes(), "webhook.secret: must not be empty\n");
 }
 
+static void test_a_tolerant_reader_gets_what_can_be_told(void **state)
+{
+	const struct config_options options = { .path = trial.path, .tolerant = true };
+	char expected[PATH_MAX + 16];
+
+	(void)state;
+	trial_load("nonsense = 1");
+	trial_forget();
+	assert_int_equal(
+	    config_load(&options, &trial.config, &trial.mistakes, &trial.warnings, &trial.err), 0);
+	holds(trial_mistakes(), "nonsense: is not an option");
+	snprintf(expected, sizeof(expected), "%s/admin.sock", trial.folder);
+	assert_string_equal(trial.config->admin_socket, expected);
+	/* Not what it needs itself. */
+	trial_load("queue = { path = 7 }");
+	trial_forget();
+	assert_int_equal(
+	    config_load(&options, &trial.config, &trial.mistakes, &trial.warnings, &trial.err), -1);
+	assert_null(trial.config);
+}
+
 static void safe_mode_is(const char *word, const char *file, bool expected)
 {
 	char lua[256];
@@ -204,6 +225,7 @@ int main(void)
 		TEST(test_what_cannot_be_read_is_explained),
 		TEST(test_every_mistake_in_one_go_sorted),
 		TEST(test_an_unset_variable_is_a_mistake_only_when_serving),
+		TEST(test_a_tolerant_reader_gets_what_can_be_told),
 		TEST(test_the_environment_wins_over_safe_mode),
 		TEST(test_threads_share_a_config),
 	};
