@@ -16,11 +16,13 @@
 
 #define LAUNCHERS 2
 #define TICK 1000 /* ms; also how often an outcome that could not be stored is tried again */
+#define STORE_PATIENCE 5000 /* ms that a stop waits for a queue that cannot be written */
 
 struct dispatcher {
 	struct pipeline *pipeline;
 	int wake; /* eventfd */
 	atomic_bool draining, interrupting, stop;
+	int64_t give_up_at; /* monotonic ms; 0: not interrupting yet */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
@@ -207,13 +209,14 @@ static void remove_slot(struct dispatcher *dispatcher, struct slot *slot)
 	slot_free(slot);
 }
 
-/* A launcher writes it, and all that it has prepared before it. */
-static enum slot_state state_of(struct dispatcher *dispatcher, const struct slot *slot)
+/* A full disk must not keep the daemon from ending: the next one finds the run as it is on disk. */
+static bool give_up(const struct dispatcher *dispatcher, const struct slot *slot)
 {
-	pthread_mutex_lock(&dispatcher->lock);
-	const enum slot_state state = slot->state;
-	pthread_mutex_unlock(&dispatcher->lock);
-	return state;
+	if (slot->run || slot->retry_at == 0 || clock_mono() < dispatcher->give_up_at)
+		return false;
+	log_event(LOG_LEVEL_ERROR, "the queue cannot be written, this run is done again", "run",
+		  slot->launch.task->run_id, NULL);
+	return true;
 }
 
 static void step_all(struct dispatcher *dispatcher)
@@ -222,14 +225,18 @@ static void step_all(struct dispatcher *dispatcher)
 	const bool draining = atomic_load(&dispatcher->draining);
 	struct slot *next;
 
+	if (interrupting && dispatcher->give_up_at == 0)
+		dispatcher->give_up_at = clock_mono() + STORE_PATIENCE;
+
 	for (struct slot *slot = dispatcher->slots; slot; slot = next) {
 		next = slot->next;
-		const enum slot_state state = state_of(dispatcher, slot);
+		const enum slot_state state = slot->state;
 		if (state == SLOT_CLAIMED || state == SLOT_PREPARING)
 			continue;
 		if (interrupting || (draining && state == SLOT_PREPARED))
 			slot->interrupted = true;
-		if (slot_step(slot, dispatcher->pipeline))
+		if (slot_step(slot, dispatcher->pipeline) ||
+		    (interrupting && give_up(dispatcher, slot)))
 			remove_slot(dispatcher, slot);
 	}
 }
