@@ -1,6 +1,9 @@
 #include "exec/argv.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/buf.h"
 
 static int add_all(struct strings *argv, const char *const *items)
 {
@@ -15,6 +18,48 @@ static int add_option(struct strings *argv, const char *option, const char *valu
 	if (!value)
 		return 0;
 	return strings_add(argv, option) < 0 || strings_add(argv, value) < 0 ? -1 : 0;
+}
+
+/* A TOML basic string. */
+static int append_toml(struct buf *out, const char *text)
+{
+	int rc = buf_append(out, "\"", 1);
+
+	for (; *text && rc == 0; text++) {
+		const unsigned char c = (unsigned char)*text;
+		if (c < ' ' || c == 0x7f)
+			rc = buf_appendf(out, "\\u%04X", c);
+		else
+			rc = buf_appendf(out, "%s%c", c == '"' || c == '\\' ? "\\" : "", c);
+	}
+	return rc < 0 ? -1 : buf_append(out, "\"", 1);
+}
+
+/*
+ * Whether the repository's own settings and MCP commands count, whatever the user's config.toml has
+ * remembered.  codex decides by folder, from the working directory up to the repository's root,
+ * which is one of the folders above it.
+ */
+static int codex_trust(struct strings *argv, const struct spec *spec)
+{
+	const char *level = spec->trust_repository ? "trusted" : "untrusted";
+	struct buf setting = { 0 };
+	char *folder = strdup(spec->working_dir);
+	int rc = folder ? buf_append(&setting, "projects={", 10) : -1;
+
+	for (const char *comma = ""; rc == 0 && folder[0] && folder[1]; comma = ",") {
+		if (buf_appendf(&setting, "%s", comma) < 0 || append_toml(&setting, folder) < 0 ||
+		    buf_appendf(&setting, "={trust_level=\"%s\"}", level) < 0)
+			rc = -1;
+		char *slash = strrchr(folder, '/');
+		*(slash ? slash : folder) = '\0';
+	}
+	if (rc == 0 &&
+	    (buf_append(&setting, "}", 1) < 0 || add_option(argv, "-c", setting.bytes) < 0))
+		rc = -1;
+	buf_done(&setting);
+	free(folder);
+	return rc;
 }
 
 /*
@@ -36,7 +81,8 @@ static int codex(struct strings *argv, const struct spec *spec)
 	if (strings_add(argv, "exec") < 0 || add_option(argv, "-C", spec->working_dir) < 0 ||
 	    strings_add(argv, "--json") < 0 || strings_add(argv, "--skip-git-repo-check") < 0 ||
 	    add_option(argv, "-s", spec->full ? "danger-full-access" : "workspace-write") < 0 ||
-	    add_option(argv, "-m", spec->model) < 0 || add_all(argv, settings) < 0)
+	    add_option(argv, "-m", spec->model) < 0 || add_all(argv, settings) < 0 ||
+	    codex_trust(argv, spec) < 0)
 		return -1;
 	return strings_add(argv, "-");
 }
@@ -62,7 +108,9 @@ static int opencode(struct strings *argv, const struct spec *spec)
 {
 	static const char *const start[] = { "run", "--format", "json", NULL };
 
-	if (add_all(argv, start) < 0 || add_option(argv, "--dir", spec->working_dir) < 0)
+	/* --auto approves what would be asked; what the user's config denies stays denied. */
+	if (add_all(argv, start) < 0 || add_option(argv, "--dir", spec->working_dir) < 0 ||
+	    (spec->full && strings_add(argv, "--auto") < 0))
 		return -1;
 	return add_option(argv, "--model", spec->model);
 }

@@ -1,9 +1,13 @@
 #include "exec/environment.h"
 
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
 
 static const char *const allowed[] = {
 	"HOME",	      "PATH",	     "USER",	    "LOGNAME",	 "LANG",
@@ -101,21 +105,45 @@ static int set_claude(struct strings *environment, const struct run_spec *spec)
 	return set_all(environment, claude_switches);
 }
 
-static int set_opencode(struct strings *environment, const struct run_spec *spec)
+/*
+ * Without a person, what opencode would ask is refused and ends the run without an answer.  Denied,
+ * the model is told so and goes on.  The run's own TMPDIR is no foreign folder.
+ */
+static int set_opencode_permission(struct strings *environment, const char *tmp_dir)
 {
+	_cleanup_free_ char *pattern = NULL;
+	_cleanup_free_ char *text = NULL;
+
+	if (asprintf(&pattern, "%s/*", tmp_dir) < 0)
+		return -1;
+	json_t *rules =
+	    json_pack("{s:s, s:{s:s, s:s}, s:{s:s, s:s, s:s, s:s}}", "doom_loop", "deny",
+		      "external_directory", "*", "deny", pattern, "allow", "read", "*", "allow",
+		      "*.env", "deny", "*.env.*", "deny", "*.env.example", "allow");
+	text = rules ? json_text(rules) : NULL;
+	json_decref(rules);
+	return text ? strings_set(environment, "OPENCODE_PERMISSION", text) : -1;
+}
+
+static int set_opencode(struct strings *environment, const struct run_spec *spec,
+			const char *tmp_dir)
+{
+	if (spec->permissions == PERMISSIONS_WORKSPACE &&
+	    set_opencode_permission(environment, tmp_dir) < 0)
+		return -1;
 	if (!spec->trust_repository && set_all(environment, opencode_untrusted) < 0)
 		return -1;
 	return set_all(environment, opencode_switches);
 }
 
 static int set_switches(struct strings *environment, const struct executor *executor,
-			const struct run_spec *spec)
+			const struct run_spec *spec, const char *tmp_dir)
 {
 	switch (executor->stream) {
 	case STREAM_CLAUDE:
 		return set_claude(environment, spec);
 	case STREAM_OPENCODE:
-		return set_opencode(environment, spec);
+		return set_opencode(environment, spec, tmp_dir);
 	case STREAM_CODEX:
 	case STREAM_PLAIN:
 		break;
@@ -140,7 +168,8 @@ int environment_build(const struct executor *executor, const struct run_spec *sp
 		      const char *tmp_dir, struct strings *environment, struct err *err)
 {
 	if (inherit(environment) < 0 || set_home(environment) < 0 ||
-	    set_common(environment, tmp_dir) < 0 || set_switches(environment, executor, spec) < 0)
+	    set_common(environment, tmp_dir) < 0 ||
+	    set_switches(environment, executor, spec, tmp_dir) < 0)
 		return err_set(err, ERR_NOMEM, "no memory for the environment");
 	return set_own(environment, spec, err);
 }

@@ -237,9 +237,10 @@ static bool sweep(struct run *run)
 
 	if (clean)
 		return true;
-	if (orphans_kill(now + SWEEP_STEP))
-		return scratch_remove(run->tmp_dir, &(struct err){ 0 }) <= 0;
-	return now >= run->sweep_until;
+	if (!orphans_kill(now + SWEEP_STEP) && now < run->sweep_until)
+		return false;
+	scratch_remove(run->tmp_dir, &(struct err){ 0 });
+	return true;
 }
 
 /* What to say of a run whose runner did not say it. */

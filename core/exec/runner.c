@@ -18,12 +18,14 @@
 #include "base/outcome.h"
 #include "base/utf8.h"
 #include "exec/argv.h"
+#include "exec/litter.h"
 #include "exec/program.h"
 #include "exec/run_parts.h"
 #include "exec/scratch.h"
 #include "exec/supervise.h"
 
-#define LOCK_PAUSE 50 /* ms between two tries */
+#define ERRORS_SHOWN 2048u /* bytes of stderr behind a conversation */
+#define LOCK_PAUSE 50	   /* ms between two tries */
 
 struct runner {
 	struct spec spec;
@@ -104,6 +106,23 @@ static json_t *string_value(const char *text)
 	return text_value(text, text ? strlen(text) : 0);
 }
 
+/*
+ * A stream that was understood is shown as people read it, and behind it what the CLI said on
+ * stderr; any other output as it came.
+ */
+static json_t *tail_value(const struct supervised *result, const struct stream_verdict *verdict)
+{
+	const size_t len = result->errors.len;
+	const size_t skip = len > ERRORS_SHOWN ? len - ERRORS_SHOWN : 0;
+	struct tail tail = { .len = 0 };
+
+	if (!verdict->shown)
+		return text_value(result->tail.bytes, result->tail.len);
+	tail_add(&tail, verdict->shown, verdict->shown_len);
+	tail_add(&tail, result->errors.bytes + skip, len - skip);
+	return text_value(tail.bytes, tail.len);
+}
+
 static void tell_end(const struct supervised *result, const struct stream_verdict *verdict,
 		     enum outcome outcome, const char *cause, bool truncated)
 {
@@ -111,8 +130,7 @@ static void tell_end(const struct supervised *result, const struct stream_verdic
 	    "{s:{s:s, s:i, s:i, s:I, s:o, s:o, s:o, s:o, s:I, s:I, s:f, s:b}}", "end", "outcome",
 	    outcome_name(outcome), "exit_code", result->exit_code, "signal", result->signal,
 	    "duration", (json_int_t)result->duration, "cause", string_value(cause), "final_text",
-	    string_value(verdict->final_text), "tail",
-	    text_value(result->tail.bytes, result->tail.len), "session",
+	    string_value(verdict->final_text), "tail", tail_value(result, verdict), "session",
 	    string_value(verdict->session_id), "input_tokens", (json_int_t)verdict->input_tokens,
 	    "output_tokens", (json_int_t)verdict->output_tokens, "cost_usd", verdict->cost_usd,
 	    "truncated", truncated);
@@ -237,7 +255,10 @@ static int run_agent(struct runner *runner, const struct executor *executor, str
 	if (scratch_make(runner->spec.tmp_dir, err) < 0)
 		goto out;
 	output = output_open(runner->spec.log_path, runner->spec.max_output, err);
-	if (!output || start_agent(runner, executor, &agent, err) < 0)
+	if (!output)
+		goto out;
+	const unsigned clean = litter_look(executor, runner->spec.working_dir);
+	if (start_agent(runner, executor, &agent, err) < 0)
 		goto out;
 	supervise(&(struct supervise_job){ .spec = &runner->spec,
 					   .executor = executor,
@@ -251,6 +272,7 @@ static int run_agent(struct runner *runner, const struct executor *executor, str
 	const bool truncated = output_close(output);
 	output = NULL;
 	scratch_remove(runner->spec.tmp_dir, err);
+	litter_remove(executor, runner->spec.working_dir, clean);
 	report(runner, stream, &result, truncated);
 	ret = 0;
 out:

@@ -89,6 +89,25 @@ void stream_say(char text[CAUSE_SIZE], const char *fmt, ...)
 	squeeze(text, raw, strlen(raw));
 }
 
+void stream_show(struct stream *stream, const char *mark, const json_t *value)
+{
+	const char *bytes = json_string_value(value);
+	size_t len = json_string_length(value);
+
+	while (len > 0 && isspace((unsigned char)bytes[len - 1]))
+		len--;
+	if (len == 0)
+		return;
+	tail_add(&stream->shown, mark, strlen(mark));
+	if (len > SHOWN_MOST) {
+		tail_add(&stream->shown, "... ", 4);
+		bytes += len - SHOWN_MOST;
+		len = SHOWN_MOST;
+	}
+	tail_add(&stream->shown, bytes, len);
+	tail_add(&stream->shown, "\n", 1);
+}
+
 void stream_keep(char **text, const json_t *value)
 {
 	if (!json_is_string(value))
@@ -274,5 +293,7 @@ void stream_judge(struct stream *stream, int exit_code, int signal, struct strea
 		.input_tokens = stream->input_tokens,
 		.output_tokens = stream->output_tokens,
 		.cost_usd = stream->cost_usd,
+		.shown = stream->recognised ? stream->shown.bytes : NULL,
+		.shown_len = stream->recognised ? stream->shown.len : 0,
 	};
 }

@@ -31,6 +31,9 @@ struct stream_verdict {
 	const char *session_id; /* NULL: none yet */
 	int64_t input_tokens, output_tokens; /* -1: not told */
 	double cost_usd;		     /* < 0: not told */
+	const char *shown; /* the end of the conversation as people read it: texts, commands and
+			      what they printed; NULL when not recognised */
+	size_t shown_len;
 };
 
 /* NULL until the stream told it. */

@@ -18,6 +18,42 @@ static void on_retry(struct stream *stream, const json_t *line)
 		   error ? ": " : "", error ? error : "", (int)json_int(line, "error_status", 0));
 }
 
+static void show_tool_use(struct stream *stream, const json_t *block)
+{
+	const json_t *command = json_at(block, "input.command");
+
+	stream_show(stream, json_is_string(command) ? "$ " : "> ",
+		    json_is_string(command) ? command : json_at(block, "name"));
+}
+
+/* A tool's answer is a text or a list of parts. */
+static void show_tool_result(struct stream *stream, const json_t *block)
+{
+	const json_t *content = json_at(block, "content");
+
+	stream_show(stream, "", content);
+	for (size_t i = 0; i < json_array_size(content); i++)
+		stream_show(stream, "", json_at(json_array_get(content, i), "text"));
+}
+
+static void on_message(struct stream *stream, const json_t *line)
+{
+	const json_t *content = json_at(line, "message.content");
+
+	for (size_t i = 0; i < json_array_size(content); i++) {
+		const json_t *block = json_array_get(content, i);
+		const char *type = json_str(block, "type");
+		if (!type)
+			continue;
+		if (strcmp(type, "text") == 0)
+			stream_show(stream, "", json_at(block, "text"));
+		else if (strcmp(type, "tool_use") == 0)
+			show_tool_use(stream, block);
+		else if (strcmp(type, "tool_result") == 0)
+			show_tool_result(stream, block);
+	}
+}
+
 static void on_system(struct stream *stream, const json_t *line)
 {
 	const char *subtype = json_str(line, "subtype");
@@ -90,27 +126,32 @@ static void on_result(struct stream *stream, const json_t *line)
 	keep_failure(stream, line);
 }
 
+static void on_other(struct stream *stream, const json_t *line)
+{
+	(void)stream;
+	(void)line;
+}
+
 bool stream_claude_line(struct stream *stream, const json_t *line)
 {
-	static const char *const others[] = { "assistant", "user", "stream_event",
-					      "rate_limit_event" };
+	static const struct {
+		const char *type;
+		void (*on)(struct stream *, const json_t *);
+	} types[] = {
+		{ "system", on_system },      { "assistant", on_message },
+		{ "user", on_message },	      { "result", on_result },
+		{ "stream_event", on_other }, { "rate_limit_event", on_other },
+	};
 	const char *type = json_str(line, "type");
 
-	if (!type)
-		return false;
-	if (strcmp(type, "system") == 0)
-		on_system(stream, line);
-	else if (strcmp(type, "result") == 0)
-		on_result(stream, line);
-	else {
-		size_t i = 0;
-		while (i < sizeof(others) / sizeof(others[0]) && strcmp(type, others[i]) != 0)
-			i++;
-		if (i == sizeof(others) / sizeof(others[0]))
-			return false;
+	for (size_t i = 0; type && i < sizeof(types) / sizeof(types[0]); i++) {
+		if (strcmp(type, types[i].type) != 0)
+			continue;
+		types[i].on(stream, line);
+		stream_keep_session(stream, json_str(line, "session_id"));
+		return true;
 	}
-	stream_keep_session(stream, json_str(line, "session_id"));
-	return true;
+	return false;
 }
 
 static bool said_success(const struct stream *stream)

@@ -32,8 +32,15 @@ static void on_item(struct stream *stream, const json_t *line)
 {
 	const char *type = json_str(line, "item.type");
 
-	if (type && strcmp(type, "agent_message") == 0)
+	if (!type)
+		return;
+	if (strcmp(type, "agent_message") == 0) {
 		stream_keep(&stream->final_text, json_at(line, "item.text"));
+		stream_show(stream, "", json_at(line, "item.text"));
+	} else if (strcmp(type, "command_execution") == 0) {
+		stream_show(stream, "$ ", json_at(line, "item.command"));
+		stream_show(stream, "", json_at(line, "item.aggregated_output"));
+	}
 }
 
 static void on_error(struct stream *stream, const json_t *line)
@@ -42,6 +49,7 @@ static void on_error(struct stream *stream, const json_t *line)
 
 	if (message)
 		say_message(stream->trouble, message);
+	stream_show(stream, "error: ", json_at(line, "message"));
 }
 
 /* usage is cumulative over the thread: the last one stands. */

@@ -24,6 +24,7 @@ static void on_text(struct stream *stream, const json_t *line)
 	const size_t most = STREAM_TEXT_MOST + STREAM_TEXT_SLACK;
 	const size_t have = stream->step.len;
 
+	stream_show(stream, "", text);
 	if (!json_is_string(text) || json_string_length(text) == 0 || have >= most)
 		return;
 	const char *bytes = json_string_value(text);
@@ -36,6 +37,16 @@ static void on_text(struct stream *stream, const json_t *line)
 		return;
 	free(stream->final_text);
 	stream->final_text = copy;
+}
+
+static void on_tool(struct stream *stream, const json_t *line)
+{
+	const json_t *command = json_at(line, "part.state.input.command");
+
+	stream_show(stream, json_is_string(command) ? "$ " : "> ",
+		    json_is_string(command) ? command : json_at(line, "part.tool"));
+	stream_show(stream, "", json_at(line, "part.state.output"));
+	stream_show(stream, "error: ", json_at(line, "part.state.error"));
 }
 
 static void on_finish(struct stream *stream, const json_t *line)
@@ -64,6 +75,7 @@ static void on_error(struct stream *stream, const json_t *line)
 	const char *message = json_str(line, "error.data.message");
 	const int64_t status = json_int(line, "error.data.statusCode", 0);
 
+	stream_show(stream, "error: ", json_at(line, "error.data.message"));
 	if (status > 0)
 		stream_say(stream->failure, "%.100s: %.700s (api error %d)", name ? name : "error",
 			   message ? message : "no message", (int)status);
@@ -84,7 +96,7 @@ bool stream_opencode_line(struct stream *stream, const json_t *line)
 		const char *type;
 		void (*on)(struct stream *, const json_t *);
 	} types[] = {
-		{ "step_start", on_start },   { "text", on_text },	 { "tool_use", on_other },
+		{ "step_start", on_start },   { "text", on_text },	 { "tool_use", on_tool },
 		{ "step_finish", on_finish }, { "reasoning", on_other }, { "error", on_error },
 	};
 	const char *type = json_str(line, "type");

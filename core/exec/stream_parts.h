@@ -4,9 +4,11 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "exec/output.h"
 #include "exec/stream.h"
 
 #define CAUSE_SIZE 1024
+#define SHOWN_MOST 2048u
 
 struct stream {
 	enum stream_kind kind;
@@ -19,11 +21,12 @@ struct stream {
 	int64_t input_tokens, output_tokens;
 	double cost_usd;
 
-	bool ended;	 /* the event that ends a good run was the last of its kind */
-	char *reason;	 /* opencode: of the last step_finish; claude: subtype of the last result */
-	int64_t turns;	 /* claude */
-	bool is_error;	 /* claude */
-	struct buf step; /* opencode: texts of the step */
+	bool ended;    /* the event that ends a good run was the last of its kind */
+	char *reason;  /* opencode: of the last step_finish; claude: subtype of the last result */
+	int64_t turns; /* claude */
+	bool is_error; /* claude */
+	struct tail shown;
+	struct buf step;	  /* opencode: texts of the step */
 	char failure[CAUSE_SIZE]; /* "" or what went wrong for good, in the CLI's words */
 	char denied[CAUSE_SIZE];  /* claude: tools it was not allowed, "Bash, Write" */
 	char trouble[CAUSE_SIZE]; /* "" or what went wrong for now */
@@ -44,6 +47,10 @@ const char *stream_opencode_judge(struct stream *stream, int exit_code);
 
 /* Fills one of the CAUSE_SIZE texts: white space squeezed, no control characters, cut. */
 __attribute__((format(printf, 2, 3))) void stream_say(char text[CAUSE_SIZE], const char *fmt, ...);
+
+/* Adds a line to what people are shown: a mark ("$ ", "") and the last SHOWN_MOST bytes of a JSON
+ * string; nothing happens for other values. */
+void stream_show(struct stream *stream, const char *mark, const json_t *value);
 
 /* Replaces *text by a bounded copy of a JSON string; nothing happens for other values. */
 void stream_keep(char **text, const json_t *value);

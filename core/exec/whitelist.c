@@ -11,18 +11,23 @@
 	  .stream = STREAM_PLAIN,                                                                  \
 	  .stop_signal = SIGTERM },
 
-static const struct executor executors[] = {
-	{ .name = "codex", .program = "codex", .stream = STREAM_CODEX, .stop_signal = SIGINT },
-	{ .name = "claude-code",
-	  .program = "claude",
-	  .stream = STREAM_CLAUDE,
-	  .stop_signal = SIGTERM },
-	{ .name = "opencode",
-	  .program = "opencode",
-	  .stream = STREAM_OPENCODE,
-	  .stop_signal = SIGTERM },
-	WHITELIST_EXTRA
-};
+/* What codex mounts over in its sandbox, so that no command can make them. */
+static const char *const codex_litter[] = { ".git", ".codex", ".agents", ".aws", NULL };
+
+static const struct executor executors[] = { { .name = "codex",
+					       .program = "codex",
+					       .stream = STREAM_CODEX,
+					       .stop_signal = SIGINT,
+					       .litter = codex_litter },
+					     { .name = "claude-code",
+					       .program = "claude",
+					       .stream = STREAM_CLAUDE,
+					       .stop_signal = SIGTERM },
+					     { .name = "opencode",
+					       .program = "opencode",
+					       .stream = STREAM_OPENCODE,
+					       .stop_signal = SIGTERM },
+					     WHITELIST_EXTRA };
 
 static const size_t executor_count = sizeof(executors) / sizeof(executors[0]);
 

@@ -18,6 +18,9 @@ struct executor {
 	const char *program; /* "claude" */
 	enum stream_kind stream;
 	int stop_signal; /* sent first when a run must end */
+	/* Empty folders that it leaves in the working directory and in /tmp when it is stopped in
+	 * the middle of a command: NULL, or their names and NULL. */
+	const char *const *litter;
 };
 
 /* NULL when the name is not on the list. */
