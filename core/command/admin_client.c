@@ -18,17 +18,17 @@ static enum admin_reply read_answer(const struct http_response *response, json_t
 		err_prefix(err, "the daemon's answer");
 		return ADMIN_REFUSED;
 	}
-	if (response->status < 200 || response->status > 299) {
+	const bool good = response->status >= 200 && response->status <= 299;
+
+	if (!good) {
 		const char *why = json_str(value, "error");
 		err_set(err, ERR_CONFLICT, "%s", why ? why : "the daemon refused");
-		json_decref(value);
-		return ADMIN_REFUSED;
 	}
 	if (answer)
 		*answer = value;
 	else
 		json_decref(value);
-	return ADMIN_OK;
+	return good ? ADMIN_OK : ADMIN_REFUSED;
 }
 
 enum admin_reply admin_call(const struct config *config, const char *method, const char *path,

@@ -11,6 +11,9 @@ enum admin_reply {
 	ADMIN_NO_DAEMON, /* nobody answers on the socket */
 };
 
-/* `answer` is json_decref()'d by the caller on ADMIN_OK; may be NULL when it is not wanted. */
+/*
+ * `answer` may be NULL when it is not wanted; else the caller json_decref()s it.  It is set on
+ * ADMIN_OK, and on ADMIN_REFUSED when the daemon said no in JSON; it must be NULL before.
+ */
 enum admin_reply admin_call(const struct config *config, const char *method, const char *path,
 			    json_t **answer, struct err *err);

@@ -34,30 +34,33 @@ static void log_warning(const char *line)
 	log_event(LOG_LEVEL_WARN, "config", "why", line, NULL);
 }
 
-static struct config *load(const struct command_line *line, bool client, struct buf *warnings)
+static struct config *load(const struct config_options *options, struct buf *mistakes,
+			   struct buf *warnings)
 {
-	const struct config_options options = {
-		.path = line->config,
-		.unset_env_is_warning = client,
-		.executors = command_executors(),
-	};
-	struct buf mistakes = { 0 };
 	struct config *config = NULL;
 	struct err err;
 
-	if (config_load(&options, &config, &mistakes, warnings, &err) < 0) {
-		each_line(&mistakes, say_mistake);
+	if (config_load(options, &config, mistakes, warnings, &err) < 0) {
+		each_line(mistakes, say_mistake);
 		command_fail(EXIT_USAGE, "%s", err.text);
 	}
-	buf_done(&mistakes);
 	return config;
 }
 
 struct config *check_config_for_client(const struct command_line *line, int *code)
 {
-	struct buf warnings = { 0 };
-	struct config *config = load(line, true, &warnings);
+	const struct config_options options = {
+		.path = line->config,
+		.unset_env_is_warning = true,
+		.tolerant = true,
+		.executors = command_executors(),
+	};
+	struct buf mistakes = { 0 }, warnings = { 0 };
+	struct config *config = load(&options, &mistakes, &warnings);
 
+	if (config && mistakes.len > 0)
+		command_fail(0, "%s has mistakes, `openpr-webhook check` lists them", config->path);
+	buf_done(&mistakes);
 	buf_done(&warnings);
 	if (!config)
 		*code = EXIT_USAGE;
@@ -66,11 +69,16 @@ struct config *check_config_for_client(const struct command_line *line, int *cod
 
 struct config *check_config_for_serving(const struct command_line *line)
 {
-	struct buf warnings = { 0 };
-	struct config *config = load(line, false, &warnings);
+	const struct config_options options = {
+		.path = line->config,
+		.executors = command_executors(),
+	};
+	struct buf mistakes = { 0 }, warnings = { 0 };
+	struct config *config = load(&options, &mistakes, &warnings);
 
 	if (config)
 		each_line(&warnings, log_warning);
+	buf_done(&mistakes);
 	buf_done(&warnings);
 	return config;
 }
@@ -215,14 +223,20 @@ static int print_text(int rc, struct buf *text, const struct err *err)
 
 int command_print_config(const struct command_line *line)
 {
-	int code = EXIT_OK;
-	struct config *config = check_config_for_client(line, &code);
-	struct buf text = { 0 };
+	const struct config_options options = {
+		.path = line->config,
+		.unset_env_is_warning = true,
+		.executors = command_executors(),
+	};
+	struct buf mistakes = { 0 }, warnings = { 0 }, text = { 0 };
+	struct config *config = load(&options, &mistakes, &warnings);
 	struct err err;
 
+	buf_done(&mistakes);
+	buf_done(&warnings);
 	if (!config)
-		return code;
-	code = print_text(config_print(config, &text, &err), &text, &err);
+		return EXIT_USAGE;
+	const int code = print_text(config_print(config, &text, &err), &text, &err);
 	config_unref(config);
 	return code;
 }

@@ -8,8 +8,9 @@
 #include "policy/policy.h"
 
 /*
- * Loads config.lua for a verb that only wants to find the daemon or the queue: an unset env is no
- * mistake.  NULL after saying every mistake; *code is then the exit code.
+ * Loads config.lua for a verb that only wants to find the daemon or the queue: mistakes are
+ * mentioned, and only a file that cannot be run is refused.  NULL after saying why; *code is then
+ * the exit code.
  */
 struct config *check_config_for_client(const struct command_line *line, int *code);
 

@@ -61,6 +61,10 @@ static json_t *look(const struct command_line *line, const char *path, offline_f
 	if (!config)
 		return NULL;
 	const enum admin_reply reply = admin_call(config, "GET", path, &answer, &err);
+	if (reply == ADMIN_REFUSED) {
+		json_decref(answer);
+		answer = NULL;
+	}
 	if (reply == ADMIN_NO_DAEMON)
 		answer = look_offline(config, line, offline, &err);
 	config_unref(config);
@@ -69,12 +73,25 @@ static json_t *look(const struct command_line *line, const char *path, offline_f
 	return answer;
 }
 
+/* A task that waits for a person says so, and why. */
+static void mark_held(json_t *rows)
+{
+	size_t i;
+	json_t *row;
+
+	json_array_foreach(rows, i, row)
+	{
+		if (json_is_true(json_at(row, "held")))
+			json_object_set_new(row, "state", json_string("held"));
+	}
+}
+
 int command_runs(const struct command_line *line)
 {
 	static const struct print_column columns[] = {
 		{ "RUN", "run_id" },	  { "STATE", "state" }, { "OUTCOME", "outcome" },
 		{ "REPORT", "report" },	  { "AGENT", "agent" }, { "ISSUE", "issue_key" },
-		{ "ATTEMPT", "attempt" }, { "RULE", "rule" },
+		{ "ATTEMPT", "attempt" }, { "RULE", "rule" },	{ "NOTE", "note" },
 	};
 	char path[64];
 	int code = EXIT_OK;
@@ -83,10 +100,12 @@ int command_runs(const struct command_line *line)
 	json_t *rows = look(line, path, offline_runs, &code);
 	if (!rows)
 		return code;
-	if (line->json)
+	if (line->json) {
 		code = print_json(rows);
-	else
+	} else {
+		mark_held(rows);
 		print_table(rows, columns, sizeof(columns) / sizeof(columns[0]), "no runs yet");
+	}
 	json_decref(rows);
 	return code;
 }
@@ -145,6 +164,19 @@ int command_show(const struct command_line *line)
 	return code;
 }
 
+/* What the daemon said no with; mistakes in the configuration have an exit code of their own. */
+static int say_refused(const struct command_line *line, const json_t *answer, const struct err *err)
+{
+	const json_t *mistakes = json_at(answer, "mistakes");
+
+	if (line->json && answer)
+		print_json(answer);
+	for (size_t i = 0; i < json_array_size(mistakes); i++)
+		fprintf(stderr, "%s\n", json_string_value(json_array_get(mistakes, i)));
+	return command_fail(json_array_size(mistakes) > 0 ? EXIT_USAGE : EXIT_FAILED, "%s",
+			    err->text);
+}
+
 /* POST path, and print what came back. */
 static int steer(const struct command_line *line, const char *path)
 {
@@ -161,10 +193,9 @@ static int steer(const struct command_line *line, const char *path)
 			code = print_json(answer);
 		else
 			print_page(answer);
-		json_decref(answer);
 		break;
 	case ADMIN_REFUSED:
-		code = command_fail(EXIT_FAILED, "%s", err.text);
+		code = say_refused(line, answer, &err);
 		break;
 	case ADMIN_NO_DAEMON:
 		code = command_fail(EXIT_FAILED,
@@ -172,6 +203,7 @@ static int steer(const struct command_line *line, const char *path)
 				    config->admin_socket);
 		break;
 	}
+	json_decref(answer);
 	config_unref(config);
 	return code;
 }

@@ -123,6 +123,17 @@ describe("verbs", function()
     wait.eventually("it is reported", function() return #o:issue(issue.id).comments == 1 end)
   end)
 
+  it("a config.lua with a mistake does not take the verbs away", function()
+    local id = assign "STAND-IN: sleep 30"
+    d:configure { executor = { timeout_secs = "soon" } }
+    assert.equal(1, #d:json("runs", "--json"))
+    assert.equal(0, (d:verb("cancel", id)))
+    assert.equal("cancelled", d:ended(id).outcome)
+    local code, _, why = d:verb "reload"
+    assert.equal(2, code)
+    assert.matches("executor%.timeout_secs", why)
+  end)
+
   it("drain starts nothing new", function()
     assert.equal(0, (d:verb "drain"))
     local id = assign ""
