@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/redact.h"
 
 #define COMPLETION_TIMEOUT 3000 /* ms; OpenPR's worker gives up on us after 10 s */
 
@@ -98,6 +100,24 @@ static bool lacks_token(struct pipeline *pipeline, const struct config *config,
 	       !identity_token(pipeline->identity, config, stored->bot_id, stored->bot_name);
 }
 
+/* A policy's words may quote the event, and go back to OpenPR, which keeps them. */
+static void hide_secrets(char *text, size_t size)
+{
+	_cleanup_free_ char *clean = redact(text, strlen(text), NULL);
+
+	snprintf(text, size, "%s", clean ? clean : "");
+}
+
+static void hide_all_secrets(struct decided *decided)
+{
+	struct policy_decision *policy = &decided->policy;
+
+	hide_secrets(decided->reason, sizeof(decided->reason));
+	hide_secrets(policy->reason, sizeof(policy->reason));
+	hide_secrets(policy->rule, sizeof(policy->rule));
+	hide_secrets(policy->filter_rule, sizeof(policy->filter_rule));
+}
+
 void decide(struct pipeline *pipeline, const struct config *config, const struct event *event,
 	    int64_t patience, struct decided *decided)
 {
@@ -123,6 +143,7 @@ void decide(struct pipeline *pipeline, const struct config *config, const struct
 		translate(config, event, decided);
 	}
 	json_decref(ours);
+	hide_all_secrets(decided);
 
 	if (decided->decision.action == ACTION_ACCEPT && lacks_token(pipeline, config, stored)) {
 		decided->decision.action = ACTION_NO_AGENT;
