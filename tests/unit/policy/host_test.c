@@ -136,7 +136,7 @@ static void the_zygote_is_confined(void **state)
 	has_line(pid, "status", "NoNewPrivs:\t1");
 	if (cage_is_real()) /* the thread sanitizer has a thread of its own */
 		has_line(pid, "status", "Threads:\t1");
-	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_uid, 0); /* root's: not dumpable, so its memory is nobody's */
 	if (geteuid() == 0)
