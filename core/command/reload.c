@@ -62,9 +62,11 @@ int reload_now(void *ctx, struct buf *mistakes, struct err *err)
 	struct config *config = NULL;
 
 	pthread_mutex_lock(&reload->lock);
+	notify_reloading(reload->notify);
 	int rc = config_load(&options, &config, mistakes, &warnings, err);
 	if (rc == 0)
 		rc = apply(reload, config, mistakes, err);
+	notify_ready(reload->notify, rc == 0 ? "reloaded" : "not reloaded, see the log");
 	pthread_mutex_unlock(&reload->lock);
 
 	if (rc == 0)

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/notify.h"
 #include "command/command.h"
 #include "config/config.h"
 #include "pipeline/pipeline.h"
@@ -17,6 +18,7 @@ struct reload {
 	struct policy_pool *pool;
 	struct pipeline *pipeline;
 	struct server *server;
+	const struct notify *notify; /* borrowed */
 };
 
 /* The configuration in force; config_unref() it. */

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "command/check.h"
 #include "command/command.h"
 #include "command/reload.h"
@@ -25,7 +26,8 @@ struct daemon {
 	struct store *store;
 	struct admin *admin;
 	struct reload reload; /* config, pool, pipeline, server */
-	int64_t prune_at;
+	struct notify notify;
+	int64_t prune_at, alive_at; /* CLOCK_MONOTONIC */
 };
 
 static void block_signals(sigset_t *signals)
@@ -99,6 +101,10 @@ static void say_ready(struct daemon *daemon)
 		  config->features.cli_executor ? "on" : "off", "safe_mode",
 		  config->executor.safe_mode ? "on" : "off", NULL);
 	config_unref(config);
+
+	char status[sizeof(address) + 16];
+	snprintf(status, sizeof(status), "listening on %s", address);
+	notify_ready(&daemon->notify, status);
 }
 
 /* ---- while it runs ---- */
@@ -128,6 +134,34 @@ static void prune(struct daemon *daemon)
 	config_unref(config);
 }
 
+/*
+ * Without policies nothing can be decided, and only a new process gets a zygote again: the service
+ * manager's watchdog ends us.  Not while agents work, and not while the queue cannot be written: a
+ * restart empties no disk, and would lose what waits in memory for it.
+ */
+static bool wants_restart(struct daemon *daemon)
+{
+	struct reload *reload = &daemon->reload;
+
+	return policy_pool_failing(reload->pool) && store_healthy(daemon->store) &&
+	       pipeline_running(reload->pipeline) == 0;
+}
+
+/* Milliseconds until the next sign of life is due, after giving one that is. */
+static int64_t keep_alive(struct daemon *daemon)
+{
+	const int64_t now = clock_mono();
+
+	if (daemon->notify.watchdog == 0)
+		return INT64_MAX;
+	if (now >= daemon->alive_at) {
+		daemon->alive_at = now + daemon->notify.watchdog;
+		if (!wants_restart(daemon))
+			notify_alive(&daemon->notify);
+	}
+	return daemon->alive_at - now;
+}
+
 static int wait_signal(const sigset_t *signals, int64_t timeout)
 {
 	const struct timespec ts = { .tv_sec = timeout / 1000,
@@ -144,7 +178,8 @@ static void run(struct daemon *daemon, const sigset_t *signals)
 			prune(daemon);
 			continue;
 		}
-		const int signal = wait_signal(signals, left);
+		const int64_t alive = keep_alive(daemon);
+		const int signal = wait_signal(signals, left < alive ? left : alive);
 		if (signal == SIGTERM || signal == SIGINT) {
 			log_event(LOG_LEVEL_INFO, "stopping", "signal", strsignal(signal), NULL);
 			return;
@@ -167,13 +202,16 @@ static void drain(struct daemon *daemon, const sigset_t *signals)
 	struct pipeline *pipeline = daemon->reload.pipeline;
 	struct config *config = reload_config(&daemon->reload);
 	const int64_t until = clock_mono() + config->executor.drain;
-	char running[32];
+	char running[32], status[64];
 
 	config_unref(config);
 	pipeline_drain(pipeline);
 	snprintf(running, sizeof(running), "%zu", pipeline_running(pipeline));
 	log_event(LOG_LEVEL_INFO, "draining", "running", running, NULL);
+	snprintf(status, sizeof(status), "draining, runs that go on: %s", running);
+	notify_stopping(&daemon->notify, status);
 	while (pipeline_running(pipeline) > 0 && clock_mono() < until) {
+		keep_alive(daemon);
 		const int signal = wait_signal(signals, DRAIN_LOOK);
 		if (signal == SIGTERM || signal == SIGINT)
 			break;
@@ -197,6 +235,7 @@ static void stop_parts(struct daemon *daemon)
 	config_unref(reload->config);
 	pthread_mutex_destroy(&reload->lock);
 	policy_host_free(daemon->host);
+	notify_close(&daemon->notify);
 }
 
 int command_serve(const struct command_line *line)
@@ -205,6 +244,10 @@ int command_serve(const struct command_line *line)
 	sigset_t signals;
 	struct err err;
 
+	/* first, so that nobody else inherits what names the socket */
+	if (notify_open(&daemon.notify, &err) < 0)
+		log_event(LOG_LEVEL_WARN, "cannot tell the service manager", "why", err.text, NULL);
+	daemon.reload.notify = &daemon.notify;
 	pthread_mutex_init(&daemon.reload.lock, NULL);
 	daemon.host = policy_host_start(&err); /* before any secret is read and any thread made */
 	if (!daemon.host || run_setup(&err) < 0 ||
