@@ -161,6 +161,18 @@ static void a_replayed_attempt_says_nothing(void **state)
 	}
 }
 
+static void an_overtaken_attempt_says_nothing(void **state)
+{
+	struct store *store = store_of(state);
+
+	receive(store, ai_task(AI_TASK, 1, KEY, T0), ACTION_ACCEPT);
+	run_to(store, OUTCOME_FAILURE);
+	receive(store, ai_task(AI_TASK, 3, KEY, T0), ACTION_ACCEPT);
+	deliver_all(store);
+	receive(store, ai_task(AI_TASK, 2, KEY, T0), ACTION_ACCEPT);
+	assert_string_equal(deliver_all(store), "");
+}
+
 /* OpenPR was away: one end is enough for all attempts that came meanwhile. */
 static void one_pending_end_serves_every_attempt(void **state)
 {
@@ -303,6 +315,17 @@ static void its_own_ignored_attempt_does_not_decide(void **state)
 			 STATUS_DISPATCHED);
 }
 
+/* Nor does one that was held, when the events that came since were all ignored. */
+static void its_own_held_attempt_does_not_decide_either(void **state)
+{
+	struct store *store = store_of(state);
+
+	receive(store, ai_task(AI_TASK, 1, KEY, T0), ACTION_HOLD);
+	receive(store, assigned(T0), ACTION_IGNORE);
+	assert_int_equal(receive(store, ai_task(AI_TASK, 2, KEY, T0), ACTION_ACCEPT).status,
+			 STATUS_IGNORED);
+}
+
 static void a_taken_attempt_supersedes_the_earlier(void **state)
 {
 	static const enum store_action actions[] = { ACTION_HOLD, ACTION_UNDECIDED, ACTION_NO_AGENT,
@@ -368,7 +391,9 @@ int main(void)
 		place_test(all_ignored_events_of_its_key_decide),
 		place_test(one_event_that_was_not_ignored_leaves_it_to_the_policies),
 		place_test(its_own_ignored_attempt_does_not_decide),
+		place_test(its_own_held_attempt_does_not_decide_either),
 		place_test(a_taken_attempt_supersedes_the_earlier),
+		place_test(an_overtaken_attempt_says_nothing),
 		place_test(other_kinds_join_by_their_own_id),
 	};
 

@@ -283,6 +283,16 @@ static void ai_tasks_of_a_deleted_issue_are_failed(void **state)
 	assert_string_equal(deliver_all(store), "ai_fail ");
 }
 
+static void an_ai_task_s_end_that_waits_still_goes_out(void **state)
+{
+	struct store *store = store_of(state);
+
+	receive(store, ai_task(AI_TASK, 1, KEY, T0), ACTION_ACCEPT);
+	run_to(store, OUTCOME_SUCCESS);
+	delete_issue(store, T0 + 10);
+	assert_string_equal(deliver_all(store), "ai_complete ");
+}
+
 /* The comment was on its way when the issue went. */
 static void a_call_that_is_out_is_not_repeated(void **state)
 {
@@ -365,6 +375,7 @@ int main(void)
 		place_test(open_events_are_ended),
 		place_test(a_deleted_issue_gets_no_reports),
 		place_test(ai_tasks_of_a_deleted_issue_are_failed),
+		place_test(an_ai_task_s_end_that_waits_still_goes_out),
 		place_test(a_call_that_is_out_is_not_repeated),
 		place_test(a_report_that_is_being_written_says_nothing),
 		place_test(the_operator_cancels_what_waits),

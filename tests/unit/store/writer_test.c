@@ -89,13 +89,25 @@ static void close_gate(struct gate *gate, struct store *store)
 	pthread_mutex_unlock(&gate->lock);
 }
 
-static void open_gate(struct gate *gate)
+static void let_through(struct gate *gate)
 {
 	pthread_mutex_lock(&gate->lock);
 	gate->open = true;
 	pthread_cond_broadcast(&gate->changed);
 	pthread_mutex_unlock(&gate->lock);
+}
+
+static void open_gate(struct gate *gate)
+{
+	let_through(gate);
 	pthread_join(gate->thread, NULL);
+}
+
+static void nobody_waits(void *arg, int rc, const struct err *err)
+{
+	(void)arg;
+	(void)rc;
+	(void)err;
 }
 
 /* ---- batches ---- */
@@ -121,6 +133,39 @@ static void a_bad_job_fails_alone(void **state)
 	assert_int_equal(mailbox.dispatched, 15);
 	assert_int_equal(count_runs(store), 15);
 	assert_true(store_healthy(store));
+}
+
+/* A batch that stands still before its COMMIT: only what was ignored has its answer. */
+static void work_is_answered_after_its_commit(void **state)
+{
+	struct store *store = store_of(state);
+	struct mailbox ignored = EMPTY_MAILBOX, taken = EMPTY_MAILBOX;
+	struct store_event first = webhook("x", KIND_NONE, NULL, T0);
+	struct store_event second = assigned(T0);
+	const struct store_decision no = decide(ACTION_IGNORE), yes = decide(ACTION_ACCEPT);
+	struct gate before, within;
+
+	close_gate(&before, store);
+	store_accept(store, &first, &no, post_answer, &ignored);
+	store_accept(store, &second, &yes, post_answer, &taken);
+	within = (struct gate){ .lock = PTHREAD_MUTEX_INITIALIZER,
+				.changed = PTHREAD_COND_INITIALIZER,
+				.store = store };
+	writer_post(store->writer, wait_at_gate, nobody_waits, &within, 0);
+	open_gate(&before);
+	pthread_mutex_lock(&within.lock);
+	while (!within.entered)
+		pthread_cond_wait(&within.changed, &within.lock);
+	pthread_mutex_unlock(&within.lock);
+
+	wait_for(&ignored, 1);
+	pthread_mutex_lock(&taken.lock);
+	assert_int_equal(taken.answers, 0);
+	pthread_mutex_unlock(&taken.lock);
+	assert_int_equal(count_runs(store), 0);
+	let_through(&within);
+	wait_for(&taken, 1);
+	assert_int_equal(count_runs(store), 1);
 }
 
 /* The caller's decision is on a stack that is gone when the writer comes to it. */
@@ -458,6 +503,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		place_test(a_bad_job_fails_alone),
+		place_test(work_is_answered_after_its_commit),
 		place_test(the_decision_is_copied),
 		place_test(work_wakes_and_nothing_else_does),
 		place_test(too_many_waiting_events_are_refused_at_once),
