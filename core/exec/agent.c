@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#define FAILED_FD 3 /* in the child: where it says why it could not become the agent */
 
 /* Ends: [0] the agent's, [1] ours. */
 struct pipes {
@@ -40,55 +43,77 @@ static void close_pipes(struct pipes *pipes)
 	}
 }
 
-static int set_attributes(posix_spawnattr_t *attributes)
-{
-	sigset_t none, all;
+/* ---- in the child, up to exec: nothing here may need memory ---- */
 
+/* A session of its own, no signal blocked or ignored. */
+static int reset_signals(void)
+{
+	sigset_t none;
+
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL); /* two of them refuse, as they should */
 	sigemptyset(&none);
-	sigfillset(&all);
-	return posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
-							POSIX_SPAWN_SETSIGDEF) ||
-		       posix_spawnattr_setsigmask(attributes, &none) ||
-		       posix_spawnattr_setsigdefault(attributes, &all)
-		   ? ENOMEM
-		   : 0;
+	return setsid() < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -1 : 0;
 }
 
-static int set_files(posix_spawn_file_actions_t *files, const struct pipes *pipes,
-		     const char *working_dir)
+/* Standard input and outputs are the pipes, `*failed` becomes FAILED_FD, nothing else is open. */
+static int set_files(const struct pipes *pipes, int *failed)
 {
-	return posix_spawn_file_actions_adddup2(files, pipes->in[0], STDIN_FILENO) ||
-		       posix_spawn_file_actions_adddup2(files, pipes->out[0], STDOUT_FILENO) ||
-		       posix_spawn_file_actions_adddup2(files, pipes->err[0], STDERR_FILENO) ||
-		       posix_spawn_file_actions_addclosefrom_np(files, STDERR_FILENO + 1) ||
-		       posix_spawn_file_actions_addchdir_np(files, working_dir)
-		   ? ENOMEM
-		   : 0;
+	if (*failed != FAILED_FD && dup3(*failed, FAILED_FD, O_CLOEXEC) < 0)
+		return -1;
+	*failed = FAILED_FD;
+	if (dup2(pipes->in[0], STDIN_FILENO) < 0 || dup2(pipes->out[0], STDOUT_FILENO) < 0 ||
+	    dup2(pipes->err[0], STDERR_FILENO) < 0)
+		return -1;
+	closefrom(FAILED_FD + 1);
+	return 0;
 }
 
-/* 0 or an errno. */
+/* Should the runner be killed, its agent dies with it: when the daemon is killed too, nobody else
+ * would end it. */
+static int die_with(pid_t runner)
+{
+	return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != runner ? -1 : 0;
+}
+
+_Noreturn static void become(const struct strings *argv, const struct strings *environment,
+			     const char *working_dir, const struct pipes *pipes, pid_t runner,
+			     int failed)
+{
+	if (reset_signals() == 0 && die_with(runner) == 0 && chdir(working_dir) == 0 &&
+	    set_files(pipes, &failed) == 0)
+		execve(argv->items[0], argv->items, environment->items);
+	const int why = errno;
+	const ssize_t n = write(failed, &why, sizeof(why));
+	_exit(n == sizeof(why) ? 127 : 126);
+}
+
+/* ---- in the runner ---- */
+
+/* 0 or an errno.  Not posix_spawn(): it knows no PR_SET_PDEATHSIG. */
 static int spawn(const struct strings *argv, const struct strings *environment,
 		 const char *working_dir, const struct pipes *pipes, pid_t *pid)
 {
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attributes;
-	int rc;
+	const pid_t runner = getpid();
+	int failed[2], why = 0;
 
-	if (posix_spawn_file_actions_init(&files) != 0)
-		return ENOMEM;
-	if (posix_spawnattr_init(&attributes) != 0) {
-		posix_spawn_file_actions_destroy(&files);
-		return ENOMEM;
-	}
-	rc = set_attributes(&attributes);
-	if (rc == 0)
-		rc = set_files(&files, pipes, working_dir);
-	if (rc == 0)
-		rc = posix_spawn(pid, argv->items[0], &files, &attributes, argv->items,
-				 environment->items);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&files);
-	return rc;
+	if (pipe2(failed, O_CLOEXEC) < 0)
+		return errno;
+	const pid_t child = fork();
+	if (child == 0)
+		become(argv, environment, working_dir, pipes, runner, failed[1]);
+	if (child < 0)
+		why = errno;
+	close(failed[1]);
+	/* Ends without a byte when exec closes it. */
+	while (child > 0 && read(failed[0], &why, sizeof(why)) < 0 && errno == EINTR)
+		;
+	close(failed[0]);
+	if (child > 0 && why != 0)
+		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+			;
+	*pid = child;
+	return why;
 }
 
 int agent_start(const struct strings *argv, const struct strings *environment,
