@@ -1,6 +1,7 @@
 #include "exec/stream.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,6 +142,14 @@ void stream_count(int64_t *sum, int64_t more)
 	if (*sum < 0)
 		*sum = 0;
 	*sum = *sum > INT64_MAX - more ? INT64_MAX : *sum + more;
+}
+
+void stream_cost(struct stream *stream, double more)
+{
+	const double sum = (stream->cost_usd < 0 ? 0 : stream->cost_usd) + more;
+
+	if (more >= 0 && isfinite(sum))
+		stream->cost_usd = sum;
 }
 
 /* ---- reading ---- */

@@ -89,7 +89,9 @@ static void keep_usage(struct stream *stream, const json_t *line)
 	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++)
 		stream_count(&stream->input_tokens, json_int(line, inputs[i], -1));
 	stream->output_tokens = json_int(line, "usage.output_tokens", -1);
-	stream->cost_usd = json_is_number(cost) ? json_number_value(cost) : -1;
+	stream->cost_usd = -1;
+	if (json_is_number(cost))
+		stream_cost(stream, json_number_value(cost));
 }
 
 /* The result's own words for what went wrong: its text, else its list of errors. */

@@ -64,9 +64,8 @@ static void on_finish(struct stream *stream, const json_t *line)
 		stream_count(&stream->input_tokens, json_int(line, inputs[i], -1));
 	for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++)
 		stream_count(&stream->output_tokens, json_int(line, outputs[i], -1));
-	if (json_is_number(cost) && json_number_value(cost) >= 0)
-		stream->cost_usd =
-		    (stream->cost_usd < 0 ? 0 : stream->cost_usd) + json_number_value(cost);
+	if (json_is_number(cost))
+		stream_cost(stream, json_number_value(cost));
 }
 
 static void on_error(struct stream *stream, const json_t *line)

@@ -59,3 +59,4 @@ void stream_keep_session(struct stream *stream, const char *id);
 
 /* Sums where -1 means "not told". */
 void stream_count(int64_t *sum, int64_t more);
+void stream_cost(struct stream *stream, double more);
