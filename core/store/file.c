@@ -79,7 +79,7 @@ void file_unlock(int lock)
 }
 
 /* Never opens an existing database: closing it would drop SQLite's POSIX locks of this process. */
-int file_make_private(const char *path, struct err *err)
+int file_make(const char *path, struct err *err)
 {
 	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	struct stat st;
@@ -90,7 +90,14 @@ int file_make_private(const char *path, struct err *err)
 		return err_set(err, ERR_IO, "cannot look at %s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_INVALID, "%s is not a regular file", path);
-	if ((st.st_mode & 07777) != 0600 && chmod(path, 0600) < 0)
+	return 0;
+}
+
+int file_make_private(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0 || ((st.st_mode & 07777) != 0600 && chmod(path, 0600) < 0))
 		return err_set(err, ERR_IO, "cannot make %s private: %s", path, strerror(errno));
 	return 0;
 }

@@ -14,5 +14,7 @@ int file_make_folders(const char *path, struct err *err);
 int file_lock(const char *path, struct err *err);
 void file_unlock(int lock); /* accepts -1 */
 
-/* Makes the file when it is not there; 0600 either way.  Refuses what is no regular file. */
+/* Makes the file, 0600, when it is not there.  Refuses what is no regular file. */
+int file_make(const char *path, struct err *err);
+/* Takes the rights of others away. */
 int file_make_private(const char *path, struct err *err);

@@ -60,13 +60,27 @@ static int step_up(struct db *db, const struct migrations *known, int from, stru
 	return -1;
 }
 
+static int accept_stamp(struct db *db, const char *path, const struct migrations *known,
+			struct stamp *stamp, struct err *err)
+{
+	if (read_stamp(db, path, stamp, err) < 0)
+		return -1;
+	return is_empty(stamp) ? 0 : check(stamp, path, known, err);
+}
+
+int migrate_accepts(struct db *db, const char *path, const struct migrations *known,
+		    struct err *err)
+{
+	struct stamp stamp;
+
+	return accept_stamp(db, path, known, &stamp, err);
+}
+
 int migrate_up(struct db *db, const char *path, const struct migrations *known, struct err *err)
 {
 	struct stamp stamp;
 
-	if (read_stamp(db, path, &stamp, err) < 0)
-		return -1;
-	if (!is_empty(&stamp) && check(&stamp, path, known, err) < 0)
+	if (accept_stamp(db, path, known, &stamp, err) < 0)
 		return -1;
 	for (int from = (int)stamp.version; from < known->count; from++)
 		if (step_up(db, known, from, err) < 0)

@@ -18,11 +18,13 @@ struct migrations {
 /* What this binary knows. */
 extern const struct migrations migrate_known;
 
-/*
- * Checks that the file is ours (or empty) and not newer than `known`, then brings it up.  `path` is
- * for the texts.
- */
+/* Refuses, changing nothing, a file that is neither ours nor empty, or newer than `known`.  `path`
+ * is for the texts. */
+int migrate_accepts(struct db *db, const char *path, const struct migrations *known,
+		    struct err *err);
+
+/* The same, then brings the file up. */
 int migrate_up(struct db *db, const char *path, const struct migrations *known, struct err *err);
 
-/* The same check for one that only reads: the version must be exactly the known one. */
+/* For one that only reads: the version must be exactly the known one. */
 int migrate_check(struct db *db, const char *path, const struct migrations *known, struct err *err);

@@ -68,6 +68,10 @@ static int open_writer(struct store *store, const char *path, const struct migra
 
 	if (db_open(path, true, &db, err) < 0)
 		return -1;
+	/* First what changes nothing: the file may not be ours.  Then its rights, which SQLite
+	 * gives to the files that it makes beside it. */
+	if (migrate_accepts(db, path, migrations, err) < 0 || file_make_private(path, err) < 0)
+		goto fail;
 	if (set_up(db, err) < 0) {
 		err_prefix(err, "%s cannot be used as the queue", path);
 		goto fail;
@@ -88,7 +92,7 @@ int store_open_at(const char *path, const struct migrations *migrations, struct 
 	if (!made)
 		return -1;
 	if (file_make_folders(path, err) < 0 || (made->lock = file_lock(path, err)) < 0 ||
-	    file_make_private(path, err) < 0 || open_writer(made, path, migrations, err) < 0 ||
+	    file_make(path, err) < 0 || open_writer(made, path, migrations, err) < 0 ||
 	    db_open(path, false, &made->reader, err) < 0) {
 		store_close(made);
 		return -1;

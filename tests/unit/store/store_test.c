@@ -25,6 +25,16 @@ static void write_file(const char *path, const void *bytes, size_t len)
 	fclose(file);
 }
 
+static size_t read_file(const char *path, char bytes[8192])
+{
+	FILE *file = fopen(path, "r");
+
+	assert_non_null(file);
+	const size_t len = fread(bytes, 1, 8192, file);
+	fclose(file);
+	return len;
+}
+
 static void close_store(void **state)
 {
 	struct place *place = *state;
@@ -231,8 +241,13 @@ static void another_program_s_database_is_refused(void **state)
 	place_remove(place->folder);
 	assert_int_equal(mkdir(place->folder, 0700), 0);
 	run_sql(place->path, "CREATE TABLE theirs (x)");
+	assert_int_equal(chmod(place->path, 0640), 0);
+	char before[8192], after[8192];
+	const size_t size = read_file(place->path, before);
 	refused_naming(place->path, ERR_INVALID, "another program");
-	run_sql(place->path, "INSERT INTO theirs VALUES (1)"); /* untouched */
+	assert_int_equal(read_file(place->path, after), size);
+	assert_memory_equal(after, before, size);
+	assert_int_equal(mode_of(place->path), 0640);
 }
 
 static void an_empty_file_is_taken(void **state)
