@@ -150,20 +150,11 @@ static void on_read(h2o_socket_t *sock, const char *err)
 		received(conn);
 }
 
-static void settle(struct conn *conn)
+/* The next request has come already, behind the last one. */
+static void feed_stash(struct conn *conn)
 {
-	if (!conn->sock || conn->state != CONN_READING)
-		return;
-	if (!conn->sock->_cb.read) { /* "100 Continue" is still being written */
-		conn_unsettle(conn);
-		return;
-	}
-	conn->sock->_cb.read = on_read;
-	if (conn->stash_len == 0) {
-		conn_measure(conn);
-		return;
-	}
 	const h2o_iovec_t room = h2o_buffer_reserve(&conn->sock->input, conn->stash_len);
+
 	memcpy(room.base, conn->stash, conn->stash_len);
 	conn->sock->input->size += conn->stash_len;
 	free(conn->stash);
@@ -172,15 +163,46 @@ static void settle(struct conn *conn)
 	received(conn);
 }
 
-void conn_settle(struct loop *loop)
+static bool settle(struct conn *conn, bool feed)
+{
+	h2o_socket_t *sock = conn->sock;
+
+	if (!sock || conn->state != CONN_READING)
+		return false;
+	if (!sock->_cb.read && !conn->starved) { /* "100 Continue" is still being written */
+		conn_unsettle(conn);
+		return false;
+	}
+	if (conn->stash_len > 0 && !feed) { /* what comes now must not overtake it */
+		h2o_socket_read_stop(sock);
+		conn->starved = conn->loop->starved = true;
+		conn_unsettle(conn);
+		return false;
+	}
+	if (conn->starved)
+		h2o_socket_read_start(sock, on_read);
+	else
+		sock->_cb.read = on_read;
+	conn->starved = false;
+	if (conn->stash_len > 0)
+		feed_stash(conn);
+	else
+		conn_measure(conn);
+	return true;
+}
+
+bool conn_settle(struct loop *loop, bool feed)
 {
 	struct conn *conn = loop->unsettled;
+	bool done = false;
 
 	loop->unsettled = NULL;
+	loop->starved = false;
 	while (conn) {
 		struct conn *next = conn->unsettled_next;
 		conn->unsettled = false;
-		settle(conn);
+		done |= settle(conn, feed);
 		conn = next;
 	}
+	return done;
 }

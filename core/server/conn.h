@@ -44,6 +44,7 @@ struct conn {
 	bool begun;	  /* bytes of the request have come */
 	bool verified;	  /* its body is from a holder of a secret */
 	bool unsettled;	  /* in loop->unsettled */
+	bool starved;	  /* its stash waits for the next turn, and it is not read meanwhile */
 	int64_t deadline; /* monotonic ms; INT64_MAX: none */
 	struct head head;
 	h2o_req_t *req;	       /* while working and answering */
@@ -83,8 +84,12 @@ void conn_count(struct conn *conn, enum tally_refusal why);
 void conn_expire(struct conn *conn, int64_t now);
 /* Closes those of the loop that the crowd has chosen. */
 void conn_reap(struct loop *loop);
-/* At the end of each turn: ours back in place of libh2o's callback. */
-void conn_settle(struct loop *loop);
+/*
+ * At the end of each turn: ours back in place of libh2o's callback.  With `feed`, requests that
+ * came behind an answered one go on; without, they wait (loop->starved).  True when anything was
+ * done: then there may be more to settle.
+ */
+bool conn_settle(struct loop *loop, bool feed);
 /* Frees what was closed in this turn; after conn_settle(). */
 void conn_bury(struct loop *loop);
 

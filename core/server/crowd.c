@@ -132,13 +132,14 @@ static int doomed_by(struct crowd *crowd, int loop, int caller)
 int crowd_doom_oldest(struct crowd *crowd, int caller)
 {
 	struct crowd_member *oldest = NULL;
-	int64_t least = CROWD_BUSY;
+	int64_t least = CROWD_BUSY - 1;
 	int loop = -1;
 
 	pthread_mutex_lock(&crowd->lock);
 	for (struct crowd_member *member = crowd->members; member; member = member->next) {
 		const int64_t since = atomic_load(&member->since);
-		if (since < least && atomic_load(&member->doom) == CROWD_SPARED) {
+		if (since <= least && /* of the same age, the one that entered first */
+		    atomic_load(&member->doom) == CROWD_SPARED) {
 			least = since;
 			oldest = member;
 		}

@@ -18,6 +18,7 @@
 #define FRESH_PATIENCE 500	 /* ms that a connection without a request gets when stopping */
 #define LIBRARY_TIMEOUT 86400000 /* ms: not before any of ours */
 #define DRAIN_TURNS 1000
+#define PIPELINE_ROUNDS 16 /* pipelined requests of one connection in one turn */
 
 static int on_request(h2o_handler_t *handler, h2o_req_t *req)
 {
@@ -100,6 +101,8 @@ static int32_t wait_for(const struct loop *loop)
 {
 	int64_t wait = loop->conns ? sweep_every(loop) : IDLE_WAIT;
 
+	if (loop->starved)
+		return 0;
 	if (loop->stop_at && wait > STOP_WAIT)
 		wait = STOP_WAIT;
 	if (loop->paused_until) {
@@ -124,6 +127,26 @@ static void sweep(struct loop *loop, int64_t now)
 		tally_flush(loop->site->tally, now);
 }
 
+/*
+ * Runs the callbacks of writes that have ended.  Outside of h2o_evloop_run() nobody else does: it
+ * would poll first, for as long as it may wait, and before that free a socket that was closed with
+ * its callback still due.
+ */
+static void run_pending(struct loop *loop)
+{
+	h2o_timeout__do_post_callback(loop->context.loop);
+}
+
+static void settle(struct loop *loop)
+{
+	int rounds = 0;
+
+	do {
+		run_pending(loop);
+	} while (conn_settle(loop, rounds++ < PIPELINE_ROUNDS));
+	conn_bury(loop);
+}
+
 static void turn(struct loop *loop)
 {
 	const int64_t now = clock_mono();
@@ -136,8 +159,7 @@ static void turn(struct loop *loop)
 	if (loop->paused_until && now >= loop->paused_until)
 		listener_resume(loop);
 	sweep(loop, now);
-	conn_settle(loop);
-	conn_bury(loop);
+	settle(loop);
 }
 
 static bool ended(const struct loop *loop)
@@ -159,8 +181,7 @@ static void finish(struct loop *loop)
 		h2o_evloop_run(loop->context.loop, 0);
 		turn(loop);
 	}
-	conn_settle(loop);
-	conn_bury(loop);
+	settle(loop);
 	mailbox_detach(loop->mailbox);
 	h2o_evloop_t *evloop = loop->context.loop;
 	h2o_multithread_queue_t *queue = loop->context.queue;
@@ -186,13 +207,17 @@ static void *run(void *data)
 
 int loop_start(struct loop *loop, struct err *err)
 {
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS };
 	pthread_attr_t attributes;
 	sigset_t all, before;
 
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	/* No signal may interrupt epoll_wait(), and SIGPIPE has to stay blocked for writev(). */
+	/* No signal may interrupt epoll_wait(), and SIGPIPE has to stay blocked for writev().
+	 * Faults stay open: a blocked one ends the process past every handler. */
 	sigfillset(&all);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		sigdelset(&all, faults[i]);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	const int rc = pthread_create(&loop->thread, &attributes, run, loop);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

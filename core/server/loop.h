@@ -51,6 +51,7 @@ struct loop {
 	int64_t quiet_until;  /* nothing is said about failing accepts until then */
 	int64_t next_sweep;
 	struct conn *conns;	/* all that are open */
+	bool starved;		/* some of them wait only for the next turn */
 	struct conn *unsettled; /* to be looked at before the next poll */
 	struct conn *dead;	/* closed in this turn */
 	size_t pending;		/* answers that will come through the mailbox */

@@ -82,6 +82,22 @@ static void test_chooses_the_one_incomplete_longest(void **state)
 	crowd_free(crowd);
 }
 
+static void test_of_the_same_age_the_first_goes(void **state)
+{
+	struct crowd *crowd = crowd_of(3, 100);
+	struct crowd_member members[3];
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		enter(crowd, &members[i], i, 7);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(crowd_doom_oldest(crowd, 0), i);
+	assert_int_equal(crowd_doom_oldest(crowd, 0), -1);
+	for (int i = 0; i < 3; i++)
+		crowd_leave(crowd, &members[i]);
+	crowd_free(crowd);
+}
+
 static void test_chooses_the_one_that_holds_most(void **state)
 {
 	struct crowd *crowd = crowd_of(4, 100);
@@ -122,6 +138,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_gives_no_more_places_than_there_are),
 		cmocka_unit_test(test_chooses_the_one_incomplete_longest),
+		cmocka_unit_test(test_of_the_same_age_the_first_goes),
 		cmocka_unit_test(test_chooses_the_one_that_holds_most),
 	};
 

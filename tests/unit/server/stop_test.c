@@ -234,6 +234,29 @@ static void test_answers_race_with_the_end(void **state)
 	free(request);
 }
 
+/* Refusals that are being written in the very moment in which the loops end. */
+static void test_refusals_race_with_the_end(void **state)
+{
+	int fds[40];
+
+	(void)state;
+	for (int round = 0; round < 30; round++) {
+		fixture_down(&fixture);
+		fixture_defaults(&fixture);
+		fixture.config.webhook.head_timeout = 30;
+		fixture_start(&fixture, 2);
+		for (int i = 0; i < 40; i++) {
+			fds[i] = client_connect(fixture.port);
+			client_say(fds[i], "GET ");
+		}
+		server_stop_within(fixture.server, 10 + round);
+		for (int i = 0; i < 40; i++) {
+			assert_true(client_closed(fds[i]));
+			close(fds[i]);
+		}
+	}
+}
+
 static void test_reload_after_the_end(void **state)
 {
 	struct err err;
@@ -264,7 +287,8 @@ int main(void)
 		CASE(test_stops_at_once_when_idle),	CASE(test_answers_what_is_pending),
 		CASE(test_takes_the_rest_of_a_request), CASE(test_takes_the_backlog),
 		CASE(test_does_not_wait_for_ever),	CASE(test_answers_race_with_the_end),
-		CASE(test_reload_after_the_end),	CASE(test_starts_and_stops_many_times),
+		CASE(test_refusals_race_with_the_end),	CASE(test_reload_after_the_end),
+		CASE(test_starts_and_stops_many_times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
