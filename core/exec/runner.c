@@ -18,6 +18,7 @@
 #include "base/outcome.h"
 #include "base/utf8.h"
 #include "exec/argv.h"
+#include "exec/leftover.h"
 #include "exec/litter.h"
 #include "exec/program.h"
 #include "exec/run_parts.h"
@@ -292,9 +293,12 @@ static int run(struct runner *runner, enum stop *stop, struct err *err)
 	if (!executor)
 		return err_set(err, ERR_INVALID, "\"%.100s\" is not on the whitelist",
 			       runner->spec.executor);
-	if (wait_for_lock(runner, stop, err) < 0)
+	if (wait_for_lock(runner, stop, err) < 0 ||
+	    leftover_take(runner->lock, runner->spec.run_id, runner->spec.tmp_dir, err) < 0)
 		return -1;
-	return run_agent(runner, executor, err);
+	const int rc = run_agent(runner, executor, err);
+	leftover_none(runner->lock);
+	return rc;
 }
 
 int runner_main(void)

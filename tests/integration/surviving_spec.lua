@@ -153,21 +153,40 @@ describe("surviving", function()
     becomes(1, function() return comments(issue) end)
   end)
 
-  it("a daemon and a runner that are killed at once leave no agent", function()
-    start()
-    local id = dispatched((issue_that "STAND-IN: sleep 60":assigned()))
-    state_becomes(id, "running")
-    wait.pause(0.5)
-    local runners = process.marked(d.dir .. "/state/locks")
-    assert.is_true(#runners > 0)
+  -- SIGKILLs the daemon and its runners, with no moment between.
+  local function kill_all()
     uv.kill(d.child.pid, "sigstop")
-    for _, line in ipairs(runners) do
+    for _, line in ipairs(process.marked(d.dir .. "/state/locks")) do
       local pid = tonumber(line:match "^%d+")
       if pid ~= d.child.pid then uv.kill(pid, "sigkill") end
     end
     d:kill9()
+    d.child = nil
+  end
+
+  it("a daemon and a runner that are killed at once leave no agent", function()
+    start()
+    state_becomes(dispatched((issue_that "STAND-IN: sleep 60":assigned())), "running")
+    wait.pause(0.5)
+    kill_all()
     wait.eventually(function() return "all is gone:\n" .. table.concat(process.marked(d.dir), "\n") end,
                     function() return #process.marked(d.dir) == 0 end, 10)
-    d.child = nil
+  end)
+
+  it("and what the agent left then is ended before the next run in its directory begins", function()
+    start()
+    local issue = issue_that "STAND-IN: double-fork\nSTAND-IN: sleep 3"
+    state_becomes(dispatched((issue:assigned())), "running")
+    wait.eventually("it has forked", function() return table.concat(process.marked(d.dir)):find("up.2", 1, true) end)
+    wait.pause(0.3)
+    kill_all()
+    wait.pause(0.5)
+    local left = process.marked(d.dir)
+    assert.is_true(#left > 0)
+    d:start()
+    state_becomes(dispatched((issue_that "STAND-IN: sleep 1":mentioned())), "ended")
+    becomes(1, function() return comments(issue) end)
+    for _, line in ipairs(left) do assert.is_false(process.alive(line:match "^%d+"), line) end
+    for name in uv.fs_scandir_next, assert(uv.fs_scandir(d.dir .. "/state/runs")) do assert.is_nil(name:match "%.tmp$") end
   end)
 end)
