@@ -187,6 +187,8 @@ describe("surviving", function()
     state_becomes(dispatched((issue_that "STAND-IN: sleep 1":mentioned())), "ended")
     becomes(1, function() return comments(issue) end)
     for _, line in ipairs(left) do assert.is_false(process.alive(line:match "^%d+"), line) end
-    for name in uv.fs_scandir_next, assert(uv.fs_scandir(d.dir .. "/state/runs")) do assert.is_nil(name:match "%.tmp$") end
+    for name in uv.fs_scandir_next, assert(uv.fs_scandir(d.dir .. "/state/runs")) do
+      assert.is_nil(name:match "%.tmp$")
+    end
   end)
 end)
