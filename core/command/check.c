@@ -29,6 +29,11 @@ static void say_mistake(const char *line)
 	fprintf(stderr, "%s\n", line);
 }
 
+static void say_warning(const char *line)
+{
+	fprintf(stderr, "warning: %s\n", line);
+}
+
 static void log_warning(const char *line)
 {
 	log_event(LOG_LEVEL_WARN, "config", "why", line, NULL);
@@ -173,10 +178,8 @@ static int report(const struct command_line *line, const struct findings *findin
 	if (findings->files)
 		print_files(findings->files);
 	fflush(stdout);
-	if (findings->warnings.bytes)
-		fputs(findings->warnings.bytes, stderr);
-	if (findings->mistakes.bytes)
-		fputs(findings->mistakes.bytes, stderr);
+	each_line(&findings->warnings, say_warning);
+	each_line(&findings->mistakes, say_mistake);
 	puts(good ? "ok" : "not ok: nothing would be started with this");
 	return good ? EXIT_OK : EXIT_USAGE;
 }
