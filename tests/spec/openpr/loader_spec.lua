@@ -38,6 +38,17 @@ describe("loading", function()
     }))
   end)
 
+  it("puts mistakes in the order of their lines, which are numbers", function()
+    local lines = {}
+    for n = 1, 11 do lines[n] = ("local a%d = %s"):format(n, (n == 2 or n == 10) and "to 'nobody'" or "1") end
+    local found = mistakes { route = table.concat(lines, "\n") .. "\nreturn function() end" }
+    assert.matches("^policies/route.lua:2: ", found[1])
+    assert.matches("^policies/route.lua:10: ", found[2])
+    found = mistakes { filter = "return rules {\n{ 'x', when.event(7), accept },\n{ 'x', when.always, accept },"
+      .. ("\n"):rep(8) .. "{ 'y', when.state(7), accept } }" }
+    for n, line in ipairs { 2, 3, 11 } do assert.matches("^policies/filter.lua:" .. line .. ": ", found[n]) end
+  end)
+
   local ends = {
     { "filter", "return 42", "returns a number; its end is: return rules { ... } or return function(event) ... end" },
     { "filter", "return { }", "returns a table" },

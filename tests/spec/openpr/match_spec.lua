@@ -58,6 +58,33 @@ describe("a condition", function()
     end)
   end
 
+  -- A star against each way to fill it.
+  local function fits(s, pattern)
+    local at = pattern:find("*", 1, true)
+    if not at then return s == pattern end
+    if s:sub(1, at - 1) ~= pattern:sub(1, at - 1) then return false end
+    for from = at, #s + 1 do
+      if fits(s:sub(from), pattern:sub(at + 1)) then return true end
+    end
+    return false
+  end
+
+  it("matches a star as a plain search for it does", function()
+    local patterns = { "*", "**", "a*", "*a", "a*a", "*a*", "a*b*a", "*ab*ba*", "*aa*a", "ab*ab", "a*ba*b", "*.*",
+                       "a.*", "%a*", "*b*a*b*", "" }
+    local texts = { "" }
+    for n = 1, 62 do
+      for _, letter in ipairs { "a", "b" } do texts[#texts + 1] = texts[n] .. letter end
+    end
+    texts[#texts + 1], texts[#texts + 2], texts[#texts + 3] = "a.b", ".", "%a"
+    for _, pattern in ipairs(patterns) do
+      local condition = when.actor(pattern)
+      for _, s in ipairs(texts) do
+        assert.equal(fits(s, pattern), condition { actor = { name = s } }, ("%q against %q"):format(s, pattern))
+      end
+    end
+  end)
+
   it("matches a star in time that grows with the text", function()
     local hostile = made(testing.assigned { actor = { name = ("a"):rep(200000) } })
     local began = os.clock()

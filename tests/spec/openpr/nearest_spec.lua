@@ -4,6 +4,8 @@ describe("the nearest name", function()
   local names = { "accept", "agents", "ignore", "issue_title", "when" }
   local cases = {
     { "agnets", "agents" }, { "Accept", "accept" }, { "isue_title", "issue_title" }, { "wen", "when" },
+    { "acecpt", "accept" },
+    { "hwen", "when" }, { "hwne", nil },
     { "something", nil }, { "", nil }, { "xy", nil }, { ("a"):rep(100000), nil }, { 7, nil },
   }
   for n, case in ipairs(cases) do

@@ -103,6 +103,10 @@ describe("rules", function()
     end)
   end
 
+  it("take a name of 100 bytes", function()
+    assert.same({}, mistakes_in("filter", 'return rules { { ("x"):rep(100), when.always, accept } }'))
+  end)
+
   it("refuse two of a name, at the second one's line", function()
     assert.same({ 'policies/filter.lua:3: rule 2 "x": another rule has this name' },
       mistakes_in("filter", 'return rules {\n{ "x", when.always, accept },\n{ "x", when.always, ignore },\n}'))

@@ -32,6 +32,14 @@ describe("a policy", function()
     end)
   end
 
+  it("is told that what other Lua programs have is out of reach", function()
+    for _, name in ipairs(outside) do
+      local told = deploy("return " .. name).mistakes[1]
+      local known = not ({ newproxy = true, arg = true, jit = true })[name]
+      assert.equal(known, told:find("files, processes and the network are out of its reach", 1, true) ~= nil, told)
+    end
+  end)
+
   it("has no string.dump", function() assert.equal("nil", said "return string.dump") end)
 
   it("is told the nearest name", function()
@@ -55,6 +63,7 @@ describe("a policy", function()
     assert.equal("nil", said "return getmetatable(when.always)")
     assert.equal("nil", said "return getmetatable(accept)")
     assert.equal("nil", said "return getmetatable(_ENV)")
+    assert.equal("nil", said "return getmetatable(rules { { 'x', when.always, accept } })")
     assert.equal("nil", said "return when.always.__index or when.always.__call")
   end)
 

@@ -58,6 +58,12 @@ describe("a template", function()
       filled("{{comment_text}}, {{issue_labels}}\n{{issue_description}}", { description = "" }))
   end)
 
+  it("is not shifted by blanks at its very beginning or end", function()
+    assert.equal("```text\nLogin fails\n```", filled "  {{issue_title}}\t")
+    assert.equal("x `Login fails`", filled "x {{issue_title}}")
+    assert.equal("`Login fails` x", filled "{{issue_title}} x")
+  end)
+
   it("knows two braces from a placeholder", function()
     assert.equal("{{x}} and { {y} }", filled "\\{{x}} and { {y} }")
   end)
@@ -94,7 +100,9 @@ describe("a template", function()
   end)
 
   it("reports every mistake of a file", function()
-    assert.equal(3, #mistakes_in "{{a1}}\n{{b2}} {{issue_id}} {{")
+    local list = mistakes_in "{{a1}}\n\n{{b2}} {{issue_id}}\n\\{{ {{issue_id}}\n{{"
+    assert.equal(3, #list)
+    for n, line in ipairs { 1, 3, 5 } do assert.matches("^" .. line .. ": ", list[n]) end
   end)
 end)
 

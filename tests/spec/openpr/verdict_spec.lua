@@ -47,6 +47,16 @@ describe("a verdict", function()
     end)
   end
 
+  it("to takes what is just allowed", function()
+    local agents, names = {}, {}
+    for n = 1, 8 do agents["a" .. n], names[n] = {}, "a" .. n end
+    local many = verdict.new(policy, agents).to(names, { timeout = 30 * 24 * 3600 })
+    assert.same({}, mistakes)
+    assert.same({ agent = "a8", timeout = 2592000 }, many.targets[8])
+    v.to("codex", {})
+    assert.same({}, mistakes)
+  end)
+
   it("to says when there are no agents at all", function()
     verdict.new(policy, {}).to "x"
     assert.equal('no agent "x" in config.lua (have: none)', mistakes[1])

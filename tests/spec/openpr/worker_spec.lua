@@ -139,8 +139,13 @@ describe("render", function()
   end
 
   it("does not ask for what is there", function()
-    local policies = rendering "return event.issue.title .. event.issue.id .. event.comment.body .. event.payload.id"
-    assert.is_string(policies.render(testing.mentioned()).prompt)
+    for _, body in ipairs {
+      "return event.issue.title .. event.issue.id .. event.comment.body .. event.payload.id",
+      "return 'x' .. json.encode { event.payload, event.comment, { { 1 } } }",
+      "return 'x' .. tostring(next(event.comment)) .. tostring(rawget(event.project, 'key'))",
+    } do
+      assert.is_string(rendering(body).render(testing.mentioned()).prompt)
+    end
   end)
 
   it("does not ask again for an issue that is gone", function()
@@ -220,6 +225,11 @@ describe("callback", function()
   it("reads nil where an event lacks the issue's fields", function()
     assert.same({ comment = "nil" }, calling("return { comment = tostring(event.issue.description) }")
       .callback(testing.run(), testing.task()))
+  end)
+
+  it("gives text that can leave the process", function()
+    assert.same({ comment = "a\u{FFFD}b\u{FFFD}c" }, calling("return { comment = 'a\\0b\\xffc' }")
+      .callback(testing.run(), testing.assigned()))
   end)
 
   it("bounds the comment, closing what the cut opened", function()
