@@ -162,6 +162,28 @@ describe("repeating", function()
     assert.equal(8, #d:json("runs", "--json"))
   end)
 
+  it("work for several agents is one AI task, ended when all have, and the route's time limit holds", function()
+    start()
+    assert(uv.fs_mkdir(d.dir .. "/policies", 448))
+    daemon.write(d.dir .. "/policies/route.lua",
+                 'return rules { { "both", when.always, to({ "default", "other" }, { timeout = 1 * seconds }) } }')
+    d:configure { policies = { dir = d.dir .. "/policies" },
+                  agents = { other = { type = "cli", cli = "codex", env = { OPW_MARK = d.dir } } } }
+    assert.equal(0, (d:verb "reload"))
+    local issue, task_body, task = issue_that "STAND-IN: sleep 60"
+    local _, answer = dispatched((issue:assigned()))
+    assert.same({ "default", "other" }, { answer.runs[1].agent, answer.runs[2].agent })
+    assert.same(answer.runs, post(task_body).runs)
+    local first = d:ended(answer.runs[1].run_id)
+    assert.equal(0, #o:requests("POST", "/fail"))
+    local second = d:ended(answer.runs[2].run_id)
+    assert.same({ "timeout", "timeout" }, { first.outcome, second.outcome })
+    assert.is_true(second.started_at >= first.ended_at)
+    wait.eventually("the AI task is failed", function() return #o:requests("POST", "/fail") == 1 end)
+    task_becomes(task, "pending")
+    assert.equal(2, #o:issue(issue.id).comments)
+  end)
+
   it("a directory that a reload gives to another agent is not shared with the run that is in it", function()
     local bots = { default = event.bot, other = { id = event.id(), name = "other" } }
     start { executor = { max_concurrent = 4 } }
