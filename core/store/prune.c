@@ -3,8 +3,9 @@
  *
  *   an ended task       its runs and its reports go when nothing of them is owed or dead; the row
  *                       itself stays as long as an AI task could still join it
- *   an event            its body and its texts go; the row stays when it has a join key or an AI
- *                       task, else until no replay of it can be inside webhook.tolerance any more
+ *   an event            its body and its texts go; the row stays when it made the tasks of a join
+ *                       key, was ignored for one, or is an AI task's; else until no replay of it
+ * can be inside webhook.tolerance any more
  */
 
 #include <stdlib.h>
@@ -83,11 +84,12 @@ static int prune_tasks(struct txn *txn, void *arg, struct err *err)
 
 /* ---- events ---- */
 
-/* Not: what waits for a person (held), or whose tasks are still whole. */
+/* Not: what waits for a person (held), or whose tasks, its own or those it joined, are whole. */
 static const char old_events[] =
     "SELECT id FROM events WHERE slim = 0 AND received_at < ?"
     " AND NOT (open > 0 AND status = 'held')"
-    " AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.event_id = events.id AND t.pruned = 0)"
+    " AND NOT EXISTS (SELECT 1 FROM tasks t"
+    "  WHERE t.event_id = coalesce(events.group_id, events.id) AND t.pruned = 0)"
     " ORDER BY received_at LIMIT ?";
 
 static int slim_event(struct txn *txn, const char *id, struct err *err)
@@ -121,7 +123,8 @@ static int forget_events(struct txn *txn, void *arg, struct err *err)
 
 	if (db_run(txn->db,
 		   "DELETE FROM events WHERE id IN (SELECT id FROM events e WHERE slim = 1"
-		   " AND join_key IS NULL AND ai_task_id IS NULL AND received_at < ?"
+		   " AND ai_task_id IS NULL AND (join_key IS NULL OR status = 'joined')"
+		   " AND received_at < ?"
 		   " AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.event_id = e.id) LIMIT ?)",
 		   DB_WITH(INT(prune->horizon), INT(SLICE)), err) < 0)
 		return -1;

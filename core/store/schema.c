@@ -41,7 +41,7 @@ static const char version_1[] =
     "CREATE INDEX events_status ON events (status, received_at, id);"
     "CREATE INDEX events_whole ON events (received_at) WHERE slim = 0;"
     "CREATE INDEX events_slim ON events (received_at)"
-    " WHERE slim = 1 AND join_key IS NULL AND ai_task_id IS NULL;"
+    " WHERE slim = 1 AND ai_task_id IS NULL AND (join_key IS NULL OR status = 'joined');"
 
     "CREATE TABLE bodies ("
     " event_id TEXT PRIMARY KEY NOT NULL REFERENCES events (id) ON DELETE CASCADE,"

@@ -188,6 +188,23 @@ static void an_ignored_key_is_known_for_ever(void **state)
 	assert_string_equal(answer.rule, "a rule");
 }
 
+/* Its twin can't come any more: the clock would refuse it. */
+static void a_joined_event_goes(void **state)
+{
+	struct store *store = store_of(state);
+	struct store_event twin = old(assigned(T0 + 7));
+
+	receive(store, old(created(T0)), ACTION_ACCEPT);
+	receive(store, twin, ACTION_ACCEPT);
+	prune_after(store, 400);
+	assert_int_equal(rows(store, "SELECT count(*) FROM events"), 2);
+	run_to(store, OUTCOME_SUCCESS);
+	deliver_all(store);
+	prune_after(store, 400);
+	assert_int_equal(rows(store, "SELECT count(*) FROM events"), 1);
+	assert_true(store_ai_task_known(store, AI_TASK, KEY));
+}
+
 /* Only the newest task of a key is of use. */
 static void older_tasks_of_a_key_go(void **state)
 {
@@ -284,6 +301,7 @@ int main(void)
 		place_test(an_ai_task_joins_what_was_forgotten),
 		place_test(ai_attempts_are_known_for_ever),
 		place_test(an_ignored_key_is_known_for_ever),
+		place_test(a_joined_event_goes),
 		place_test(older_tasks_of_a_key_go),
 		place_test(a_fan_out_is_kept_whole),
 		place_test(a_forgotten_run_is_not_run_again),
