@@ -42,6 +42,7 @@ static void accept_targets(const struct config *config, struct decided *decided)
 				"the policies name agent \"%s\", config.lua does not",
 				policy->targets[i].agent);
 			hold(decided, &err);
+			decided->agent_unknown = true;
 			return;
 		}
 		const char *gate = closed_gate(config, agent);

@@ -11,6 +11,7 @@ struct decided {
 	struct store_decision decision; /* its strings point into this struct or are static */
 	struct policy_decision policy;
 	char reason[256];
+	bool agent_unknown; /* held because config has no such agent: a reload may be on its way */
 };
 
 /*

@@ -185,6 +185,11 @@ static void decide_and_store(struct submission *submission, const struct config 
 	const int64_t waited = clock_mono() - submission->since;
 	decide(pipeline, config, submission->event, openpr ? PATIENCE : PATIENCE - waited,
 	       &decided);
+	/* Policies come into force a moment before the config.lua that they belong to. */
+	if (decided.agent_unknown) {
+		decided.decision.action = ACTION_UNDECIDED;
+		decided.decision.rule = "not decided yet";
+	}
 store:
 	store_accept(pipeline->store, stored, &decided.decision, answered, submission);
 }

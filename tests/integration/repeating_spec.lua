@@ -213,6 +213,23 @@ describe("repeating", function()
     end
   end)
 
+  it("an event at the moment at which a reload adds its agent waits for no operator", function()
+    start()
+    d:verb "drain"
+    for round = 1, 6 do
+      local name = "agent" .. round
+      d:configure { agents = { [name] = { type = "cli", cli = "codex", env = { OPW_MARK = d.dir } } } }
+      local reloaded = select(2, d:log():gsub("msg=reloaded", ""))
+      d.child:kill "sighup"
+      repeat
+        local answer, status = post((event.issue { bot = { id = event.id(), name = name } }:assigned()))
+        assert.equal(202, status, event.json.encode(answer))
+      until select(2, d:log():gsub("msg=reloaded", "")) > reloaded
+    end
+    wait.eventually(function() return d:log() end,
+                    function() return #d:json("events", "--json", "--status", "held") == 0 end)
+  end)
+
   it("no secret is in an answer, though a policy puts it there", function()
     start()
     assert(uv.fs_mkdir(d.dir .. "/policies", 448))
