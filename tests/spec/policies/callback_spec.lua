@@ -72,7 +72,8 @@ describe("policies/callback.lua", function()
 
   it("names the signal that ended a run", function()
     local report = told { status = "failure", signal = 9 }
-    assert.matches("^%*%*Agent `default` failed%*%* after 2 min 5 s%.\n\nIt was ended by signal 9%.\n\n", report.comment)
+    assert.matches("^%*%*Agent `default` failed%*%* after 2 min 5 s%.\n\nIt was ended by signal 9%.\n\n",
+      report.comment)
     assert.is_nil(report.comment:find "Exit code")
   end)
 
