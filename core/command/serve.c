@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,6 +37,7 @@ static void block_signals(sigset_t *signals)
 	sigaddset(signals, SIGTERM);
 	sigaddset(signals, SIGINT);
 	sigaddset(signals, SIGHUP);
+	sigaddset(signals, SIGCHLD);
 	pthread_sigmask(SIG_BLOCK, signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -170,7 +172,18 @@ static int wait_signal(const sigset_t *signals, int64_t timeout)
 	return sigtimedwait(signals, NULL, &ts);
 }
 
-static void run(struct daemon *daemon, const sigset_t *signals)
+/* Left for policy_host_free() to reap. */
+static bool zygote_ended(const struct daemon *daemon)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)policy_host_pid(daemon->host), &info,
+		      WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid != 0;
+}
+
+/* The exit code.  Without its zygote the daemon can only keep events; a new one decides them. */
+static int run(struct daemon *daemon, const sigset_t *signals)
 {
 	for (;;) {
 		const int64_t left = daemon->prune_at - clock_mono();
@@ -182,7 +195,12 @@ static void run(struct daemon *daemon, const sigset_t *signals)
 		const int signal = wait_signal(signals, left < alive ? left : alive);
 		if (signal == SIGTERM || signal == SIGINT) {
 			log_event(LOG_LEVEL_INFO, "stopping", "signal", strsignal(signal), NULL);
-			return;
+			return EXIT_OK;
+		}
+		if (signal == SIGCHLD && zygote_ended(daemon)) {
+			log_event(LOG_LEVEL_ERROR, "stopping", "why",
+				  "the policy zygote was killed; start the daemon again", NULL);
+			return EXIT_FAILED;
 		}
 		if (signal == SIGHUP) {
 			struct buf mistakes = { 0 };
@@ -267,9 +285,9 @@ int command_serve(const struct command_line *line)
 				    "%s", err.text);
 	}
 	say_ready(&daemon);
-	run(&daemon, &signals);
+	const int code = run(&daemon, &signals);
 	drain(&daemon, &signals);
 	stop_parts(&daemon);
 	log_event(LOG_LEVEL_INFO, "stopped", NULL);
-	return EXIT_OK;
+	return code;
 }

@@ -62,19 +62,25 @@ describe("starting", function()
     assert.same({ "success", 1 }, { d:ended(id).outcome, d:ended(id).attempt })
   end)
 
-  it("a zygote that is killed loses no event, and /ready tells", function()
+  it("a zygote that is killed ends the daemon in order, and the next one decides what came meanwhile", function()
+    d:configure { executor = { drain_secs = 20 } }
     d:start()
+    local busy_issue = o:knows(event.issue { description = "STAND-IN: sleep 8\nSTAND-IN: final Finished." })
+    local busy = d:post((busy_issue:assigned())).json.run_id
+    wait.eventually("it runs", function() return d:json("show", "--json", busy).state == "running" end)
     for _, line in ipairs(process.marked(d.dir)) do
-      local pid = tonumber(line:match "^%d+")
-      local parent = io.open("/proc/" .. pid .. "/stat"):read("a"):match "%) %u (%d+)"
-      if tonumber(parent) == d.child.pid then uv.kill(pid, "sigkill") end
+      local pid = line:match "^%d+"
+      if io.open("/proc/" .. pid .. "/stat"):read("a"):find("(opw-zygote)", 1, true) then
+        uv.kill(tonumber(pid), "sigkill")
+      end
     end
-    wait.pause(0.5)
-    local held = {}
-    for n = 1, 3 do held[n] = d:post((o:knows(event.issue()):assigned())).json end
-    for n = 1, 3 do assert.equal("held", held[n].status) end
+    wait.eventually("it drains", function() return d:log():find("msg=draining", 1, true) end)
+    for _ = 1, 2 do
+      local answer = d:post((o:knows(event.issue()):assigned()))
+      assert.same({ 202, "held" }, { answer.status, answer.json.status })
+    end
     assert.equal(503, http.request(d.port, "GET", "/ready").status)
-    assert.equal(0, d:stop())
+    assert.equal(1, (d.child:wait(60)))
     d:start()
     -- They are decided by the daemon itself, without being released.
     wait.eventually(function() return "all have run\n" .. d:log() end, function()
@@ -84,6 +90,7 @@ describe("starting", function()
       end
       return #runs == 3
     end, 30)
+    assert.equal(1, d:ended(busy).attempt)
     assert.equal(200, http.request(d.port, "GET", "/ready").status)
   end)
 end)
