@@ -120,7 +120,7 @@ int agent_start(const struct strings *argv, const struct strings *environment,
 		const char *working_dir, struct agent *agent, struct err *err)
 {
 	struct pipes pipes = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
-	pid_t pid;
+	pid_t pid = 0;
 
 	if (open_pipe(pipes.in, true) < 0 || open_pipe(pipes.out, false) < 0 ||
 	    open_pipe(pipes.err, false) < 0) {

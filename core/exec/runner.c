@@ -117,7 +117,7 @@ static json_t *tail_value(const struct supervised *result, const struct stream_v
 	const size_t skip = len > ERRORS_SHOWN ? len - ERRORS_SHOWN : 0;
 	struct tail tail = { .len = 0 };
 
-	if (!verdict->shown)
+	if (!verdict->shown || verdict->shown_len + len == 0)
 		return text_value(result->tail.bytes, result->tail.len);
 	tail_add(&tail, verdict->shown, verdict->shown_len);
 	tail_add(&tail, result->errors.bytes + skip, len - skip);

@@ -90,11 +90,8 @@ void stream_say(char text[CAUSE_SIZE], const char *fmt, ...)
 	squeeze(text, raw, strlen(raw));
 }
 
-void stream_show(struct stream *stream, const char *mark, const json_t *value)
+static void show(struct stream *stream, const char *mark, const char *bytes, size_t len)
 {
-	const char *bytes = json_string_value(value);
-	size_t len = json_string_length(value);
-
 	while (len > 0 && isspace((unsigned char)bytes[len - 1]))
 		len--;
 	if (len == 0)
@@ -107,6 +104,11 @@ void stream_show(struct stream *stream, const char *mark, const json_t *value)
 	}
 	tail_add(&stream->shown, bytes, len);
 	tail_add(&stream->shown, "\n", 1);
+}
+
+void stream_show(struct stream *stream, const char *mark, const json_t *value)
+{
+	show(stream, mark, json_string_value(value), json_string_length(value));
 }
 
 void stream_keep(char **text, const json_t *value)
@@ -176,8 +178,10 @@ static void read_line(struct stream *stream, const char *bytes, size_t len)
 
 	while (blank < len && isspace((unsigned char)bytes[blank]))
 		blank++;
-	if (blank == len || bytes[blank] != '{')
+	if (blank == len || bytes[blank] != '{') {
+		show(stream, "", bytes, len);
 		return;
+	}
 	json_t *line = json_parse(bytes, len, &err);
 	if (line && formats[stream->kind].line(stream, line) && !stream->recognised) {
 		stream->recognised = true;

@@ -18,6 +18,11 @@
 
 /* Much of everything: output, prompts, lines, and what an agent leaves in its TMPDIR. */
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
 #ifdef __SANITIZE_ADDRESS__
 #define MEMORY_MOST (512L * 1024) /* KiB; quarantine and shadow */
 #else

@@ -176,6 +176,20 @@ static void test_other_format_is_judged_by_exit_code(void **state)
 	}
 }
 
+/* Understood, but with nothing in it that people read. */
+static void test_tail_is_never_missing(void **state)
+{
+	struct fixture *fixture = *state;
+	struct run_result result;
+
+	fixture_prompt(fixture, "STAND-IN: no-result");
+	fixture->spec.executor = "claude-code";
+	fixture_run(fixture, &result);
+	assert_int_equal(result.outcome, OUTCOME_FAILURE);
+	assert_non_null(strstr(result.tail, "\"subtype\":\"init\""));
+	run_result_done(&result);
+}
+
 static void test_timeout(void **state)
 {
 	struct fixture *fixture = *state;
@@ -309,6 +323,8 @@ int main(int argc, char **argv)
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_other_format_is_judged_by_exit_code,
 						fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_tail_is_never_missing, fixture_setup,
+						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_timeout, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_timeout_of_one_that_will_not_go, fixture_setup,
 						fixture_teardown),

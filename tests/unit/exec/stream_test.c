@@ -239,6 +239,19 @@ static void test_other_formats(void **state)
 	}
 }
 
+/* A crash may put words between the lines of the format. */
+static void test_words_between_lines_are_shown(void **state)
+{
+	static const char text[] = THREAD "  thread 'main' panicked\n\n";
+	struct stream *stream = judge(STREAM_CODEX, text, strlen(text), 3, 101, 0);
+
+	(void)state;
+	assert_true(verdict.recognised);
+	assert_int_equal(verdict.shown_len, 25);
+	assert_memory_equal(verdict.shown, "  thread 'main' panicked\n", 25);
+	stream_free(stream);
+}
+
 static void test_plain_keeps_the_end(void **state)
 {
 	struct stream *stream = stream_new(STREAM_PLAIN);
@@ -348,6 +361,7 @@ int main(void)
 		cmocka_unit_test(test_endless_cost),
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_other_formats),
+		cmocka_unit_test(test_words_between_lines_are_shown),
 		cmocka_unit_test(test_plain_keeps_the_end),
 		cmocka_unit_test(test_lines_at_the_bound),
 		cmocka_unit_test(test_session_that_is_no_id),
