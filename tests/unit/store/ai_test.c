@@ -1,32 +1,6 @@
 /* AI tasks: linked once, ended when their tasks have, repeated by OpenPR until it is content. */
 
-#include "helper.h"
-
-/* The one row that ends an AI task; delivers all before it. */
-static struct store_report *take_ai_end(struct store *store)
-{
-	struct store_report *report;
-
-	while ((report = take(store)) && report->kind != REPORT_AI_COMPLETE &&
-	       report->kind != REPORT_AI_FAIL) {
-		if (report->kind == REPORT_FORMAT)
-			ok(store_expand_report(store, report->id, NULL, 0, &err));
-		else
-			ok(store_report_delivered(store, report->id, &err));
-		store_report_free(report);
-	}
-	return report;
-}
-
-static void assert_text(const char *json, const char *path, const char *expected)
-{
-	struct err err;
-	json_t *body = json_parse(json, strlen(json), &err);
-
-	assert_non_null(body);
-	assert_string_equal(json_str(body, path), expected);
-	json_decref(body);
-}
+#include "helper_ai.h"
 
 static void a_success_completes_with_the_final_text(void **state)
 {
@@ -215,64 +189,6 @@ static void one_joins_the_newest_group(void **state)
 	assert_string_equal(deliver_all(store), "format comment format comment ai_complete ");
 }
 
-/* ---- fan-out ---- */
-
-static struct store_decision fan_out(void)
-{
-	struct store_decision decision = decide(ACTION_ACCEPT);
-
-	decision.targets[1].agent = "second";
-	decision.targets[1].timeout = 5000;
-	decision.target_count = 2;
-	return decision;
-}
-
-static void fan_out_to(struct store *store, enum outcome first, enum outcome second,
-		       const char *expected)
-{
-	struct store_event event = ai_task(AI_TASK, 1, KEY, T0);
-	const struct store_decision decision = fan_out();
-	struct store_answer answer;
-
-	ok(store_accept_wait(store, &event, &decision, &answer, &err));
-	assert_int_equal(answer.run_count, 2);
-	assert_string_equal(answer.runs[0].agent, "default");
-	assert_string_equal(answer.runs[1].agent, "second");
-	run_to(store, first);
-	assert_string_equal(deliver_all(store), "format comment format comment ");
-	run_to(store, second);
-	assert_string_equal(deliver_all(store), expected);
-}
-
-static void fan_out_completes_when_any_succeeded(void **state)
-{
-	fan_out_to(store_of(state), OUTCOME_SUCCESS, OUTCOME_FAILURE,
-		   "format comment format comment ai_complete ");
-}
-
-static void fan_out_fails_when_none_succeeded(void **state)
-{
-	fan_out_to(store_of(state), OUTCOME_TIMEOUT, OUTCOME_FAILURE,
-		   "format comment format comment ai_fail ");
-}
-
-static void fan_out_names_every_run(void **state)
-{
-	struct store *store = store_of(state);
-	struct store_event event = ai_task(AI_TASK, 1, KEY, T0);
-	const struct store_decision decision = fan_out();
-	struct store_answer answer;
-
-	ok(store_accept_wait(store, &event, &decision, &answer, &err));
-	run_to(store, OUTCOME_FAILURE);
-	run_to(store, OUTCOME_SUCCESS);
-	struct store_report *end_row = take_ai_end(store);
-	assert_int_equal(end_row->kind, REPORT_AI_COMPLETE);
-	assert_text(end_row->text, "run_id", answer.runs[1].run_id);
-	assert_non_null(strstr(end_row->text, answer.runs[0].run_id));
-	store_report_free(end_row);
-}
-
 /* ---- not taken ---- */
 
 static void all_ignored_events_of_its_key_decide(void **state)
@@ -385,9 +301,6 @@ int main(void)
 		place_test(one_pending_end_serves_every_attempt),
 		place_test(one_that_joins_an_ended_task_is_ended_at_once),
 		place_test(one_joins_the_newest_group),
-		place_test(fan_out_completes_when_any_succeeded),
-		place_test(fan_out_fails_when_none_succeeded),
-		place_test(fan_out_names_every_run),
 		place_test(all_ignored_events_of_its_key_decide),
 		place_test(one_event_that_was_not_ignored_leaves_it_to_the_policies),
 		place_test(its_own_ignored_attempt_does_not_decide),

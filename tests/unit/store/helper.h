@@ -92,6 +92,28 @@ static inline struct store *store_of(void **state)
 		assert_true(err.text[0] != '\0');                                                  \
 	} while (0)
 
+/* ---- opening ---- */
+
+static inline void close_store(void **state)
+{
+	struct place *place = *state;
+
+	store_close(place->store);
+	place->store = NULL;
+}
+
+static inline void refused_naming(const char *path, enum err_code code, const char *word)
+{
+	struct store *store = NULL;
+	struct err err = { .text = "" };
+
+	assert_int_equal(store_open(path, &store, &err), -1);
+	assert_null(store);
+	assert_int_equal(err.code, code);
+	if (!strstr(err.text, word))
+		fail_msg("\"%s\" does not say \"%s\"", err.text, word);
+}
+
 /* ---- events ---- */
 
 static inline const char *fresh_key(const char *prefix)
@@ -277,6 +299,26 @@ static inline const char *deliver_all(struct store *store)
 		store_report_free(report);
 	}
 	return said;
+}
+
+/* Accepts, claims, starts and ends well. */
+static inline struct store_answer ended_task(struct store *store, struct store_event event)
+{
+	const struct store_answer answer = receive(store, event, ACTION_ACCEPT);
+
+	run_to(store, OUTCOME_SUCCESS);
+	return answer;
+}
+
+/* Takes the next FORMAT row and puts these calls in its place. */
+static inline void expand(struct store *store, const struct store_call *calls, size_t count)
+{
+	struct store_report *report = take(store);
+
+	assert_non_null(report);
+	assert_int_equal(report->kind, REPORT_FORMAT);
+	ok(store_expand_report(store, report->id, calls, count, &err));
+	store_report_free(report);
 }
 
 /* ---- looking ---- */

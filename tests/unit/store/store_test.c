@@ -1,11 +1,9 @@
-/* Opening and closing: folders, permissions, the lock, files that are not ours. */
+/* Opening and closing: folders, permissions, files that are not ours, readers. */
 
 #include "helper.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static mode_t mode_of(const char *path)
@@ -33,26 +31,6 @@ static size_t read_file(const char *path, char bytes[8192])
 	const size_t len = fread(bytes, 1, 8192, file);
 	fclose(file);
 	return len;
-}
-
-static void close_store(void **state)
-{
-	struct place *place = *state;
-
-	store_close(place->store);
-	place->store = NULL;
-}
-
-static void refused_naming(const char *path, enum err_code code, const char *word)
-{
-	struct store *store = NULL;
-	struct err err = { .text = "" };
-
-	assert_int_equal(store_open(path, &store, &err), -1);
-	assert_null(store);
-	assert_int_equal(err.code, code);
-	if (!strstr(err.text, word))
-		fail_msg("\"%s\" does not say \"%s\"", err.text, word);
 }
 
 static void run_sql(const char *path, const char *sql)
@@ -262,64 +240,6 @@ static void an_empty_file_is_taken(void **state)
 	receive(place->store, assigned(T0), ACTION_ACCEPT);
 }
 
-/* ---- one daemon ---- */
-
-static void a_second_opener_is_told_who_has_it(void **state)
-{
-	struct place *place = *state;
-	char pid[32];
-
-	snprintf(pid, sizeof(pid), "pid %ld", (long)getpid());
-	refused_naming(place->path, ERR_CONFLICT, pid);
-	refused_naming(place->path, ERR_CONFLICT, "queue.db.lock");
-	receive(place->store, assigned(T0), ACTION_ACCEPT);
-}
-
-static void another_process_is_refused_too(void **state)
-{
-	struct place *place = *state;
-	const pid_t child = fork();
-
-	if (child == 0) {
-		struct store *store;
-		struct err err;
-		_exit(store_open(place->path, &store, &err) < 0 && err.code == ERR_CONFLICT ? 0
-											    : 1);
-	}
-	int status = -1;
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
-}
-
-static void the_lock_goes_with_its_holder(void **state)
-{
-	struct place *place = *state;
-
-	close_store(state);
-	const pid_t child = fork();
-	if (child == 0) {
-		struct store *store;
-		struct err err;
-		_exit(store_open(place->path, &store, &err)); /* without closing it */
-	}
-	int status = -1;
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
-	ok(store_open(place->path, &place->store, &err));
-}
-
-static void a_link_as_lock_is_refused(void **state)
-{
-	struct place *place = *state;
-	char lock[128];
-
-	close_store(state);
-	snprintf(lock, sizeof(lock), "%s.lock", place->path);
-	assert_int_equal(unlink(lock), 0);
-	assert_int_equal(symlink("/etc/passwd", lock), 0);
-	refused_naming(place->path, ERR_IO, "queue.db.lock");
-}
-
 /* ---- readers ---- */
 
 static void a_reader_sees_what_the_daemon_writes(void **state)
@@ -390,10 +310,6 @@ int main(void)
 		place_test(damage_is_refused),
 		place_test(another_program_s_database_is_refused),
 		place_test(an_empty_file_is_taken),
-		place_test(a_second_opener_is_told_who_has_it),
-		place_test(another_process_is_refused_too),
-		place_test(the_lock_goes_with_its_holder),
-		place_test(a_link_as_lock_is_refused),
 		place_test(a_reader_sees_what_the_daemon_writes),
 		place_test(a_reader_needs_no_daemon_and_changes_nothing),
 		place_test(a_reader_makes_no_file),

@@ -1,12 +1,8 @@
-/* The writer: what is isolated in a batch, what a failing disk does, bounds, many threads. */
+/* The writer: what is isolated in a batch, when it answers, bounds. */
 
 #include "helper.h"
 
 #include <pthread.h>
-#include <signal.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 /* ---- answers ---- */
 
@@ -287,196 +283,6 @@ static void too_many_waiting_bytes_are_refused_at_once(void **state)
 	free(body);
 }
 
-/* ---- a full disk ---- */
-
-static int limit_pages(struct txn *txn, void *arg, struct err *err)
-{
-	char sql[64];
-
-	snprintf(sql, sizeof(sql), "PRAGMA max_page_count = %d", *(const int *)arg);
-	return db_script(txn->db, sql, err);
-}
-
-static void a_full_database_refuses_and_recovers(void **state)
-{
-	struct store *store = store_of(state);
-	const struct store_decision decision = decide(ACTION_ACCEPT);
-	const int small = 1, large = 1 << 30;
-	char body[4096];
-	struct err why = { .text = "" };
-	struct store_answer answer;
-	int stored = 0, rc = 0;
-
-	memset(body, 'x', sizeof(body));
-	ok(store_write(store, limit_pages, (void *)(uintptr_t)&small, &err));
-	for (int i = 0; rc == 0 && i < 100; i++) {
-		struct store_event event = webhook("x", KIND_NONE, NULL, T0);
-		event.body = body;
-		event.body_len = sizeof(body);
-		rc = store_accept_wait(store, &event, &decision, &answer, &why);
-		stored += rc == 0;
-	}
-	assert_int_equal(rc, -1);
-	assert_int_equal(why.code, ERR_FULL);
-	assert_int_equal(count_runs(store), stored);
-
-	ok(store_write(store, limit_pages, (void *)(uintptr_t)&large, &err));
-	assert_int_equal(receive(store, assigned(T0), ACTION_ACCEPT).status, STATUS_DISPATCHED);
-	assert_true(store_healthy(store));
-	assert_int_equal(count_runs(store), stored + 1);
-}
-
-/* In a child of its own: the limit is the process's. */
-static int with_a_small_file(const char *path)
-{
-	const struct store_decision decision = decide(ACTION_ACCEPT);
-	struct rlimit limit = { .rlim_cur = 600000, .rlim_max = RLIM_INFINITY };
-	struct store *store = NULL;
-	struct store_answer answer;
-	struct err err;
-	char body[8192];
-	int stored = 0, rc = 0;
-
-	memset(body, 'x', sizeof(body));
-	signal(SIGXFSZ, SIG_IGN);
-	if (store_open(path, &store, &err) < 0 || setrlimit(RLIMIT_FSIZE, &limit) < 0)
-		return 10;
-	for (int i = 0; rc == 0 && i < 1000; i++) {
-		struct store_event event = webhook("x", KIND_NONE, NULL, T0);
-		event.body = body;
-		event.body_len = sizeof(body);
-		rc = store_accept_wait(store, &event, &decision, &answer, &err);
-		stored += rc == 0;
-	}
-	if (rc == 0 || store_healthy(store) || (err.code != ERR_IO && err.code != ERR_FULL))
-		return 11;
-	if (count_runs(store) != (size_t)stored)
-		return 12;
-	limit.rlim_cur = RLIM_INFINITY;
-	if (setrlimit(RLIMIT_FSIZE, &limit) < 0)
-		return 13;
-	/* The writer tries by itself. */
-	for (int i = 0; !store_healthy(store) && i < 600; i++)
-		usleep(100000);
-	if (!store_healthy(store))
-		return 14;
-	struct store_event event = webhook("x", KIND_NONE, NULL, T0);
-	if (store_accept_wait(store, &event, &decision, &answer, &err) < 0)
-		return 15;
-	if (count_runs(store) != (size_t)stored + 1)
-		return 16;
-	store_close(store);
-	return 0;
-}
-
-static void a_full_disk_refuses_and_recovers_by_itself(void **state)
-{
-	struct place *place = *state;
-
-	store_close(place->store);
-	place->store = NULL;
-	fflush(NULL);
-	const pid_t child = fork();
-	if (child == 0)
-		_exit(with_a_small_file(place->path));
-	int status = -1;
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
-	ok(store_open(place->path, &place->store, &err));
-}
-
-/* ---- many threads ---- */
-
-#define THREADS 4
-#define EACH 150
-
-struct hammer {
-	struct store *store;
-	pthread_t thread;
-	int number;
-	atomic_int *started, *ended, *failed;
-};
-
-static void *receive_all(void *arg)
-{
-	struct hammer *hammer = arg;
-	const struct store_decision decision = decide(ACTION_ACCEPT);
-	struct store_answer answer;
-	struct err err;
-
-	for (int i = 0; i < EACH; i++) {
-		char key[64], issue[32];
-		snprintf(key, sizeof(key), "delivery:%d:%d", hammer->number, i / 2);
-		snprintf(issue, sizeof(issue), "issue-%d", i % 7);
-		struct store_event event = { .name = "x",
-					     .dedupe_key = key,
-					     .issue_id = issue,
-					     .bot_id = BOT,
-					     .at = T0 + i,
-					     .received_at = T0 + i,
-					     .body = "{}",
-					     .body_len = 2 };
-		if (store_accept_wait(hammer->store, &event, &decision, &answer, &err) < 0 ||
-		    answer.status != (i % 2 ? STATUS_DUPLICATE : STATUS_DISPATCHED))
-			atomic_fetch_add(hammer->failed, 1);
-	}
-	return NULL;
-}
-
-static void *run_all(void *arg)
-{
-	struct hammer *hammer = arg;
-	struct store_task *task;
-	struct err err;
-
-	while (atomic_load(hammer->ended) < THREADS * EACH / 2) {
-		if (store_claim(hammer->store, clock_wall(), NULL, 0, &task, &err) < 0)
-			atomic_fetch_add(hammer->failed, 1);
-		else if (task) {
-			const struct store_end end = { .run_id = task->run_id,
-						       .outcome = OUTCOME_SUCCESS };
-			atomic_fetch_add(hammer->started, 1);
-			if (store_started(hammer->store, task->run_id, 1, NULL, &err) < 0 ||
-			    store_end(hammer->store, &end, true, 2, &err) < 0)
-				atomic_fetch_add(hammer->failed, 1);
-			atomic_fetch_add(hammer->ended, 1);
-			store_task_free(task);
-		} else {
-			json_decref(store_counts(hammer->store, &err));
-			store_next_due(hammer->store);
-		}
-	}
-	return NULL;
-}
-
-static void many_threads_lose_and_double_nothing(void **state)
-{
-	struct store *store = store_of(state);
-	atomic_int started, ended, failed;
-	struct hammer hammers[2 * THREADS];
-
-	atomic_init(&started, 0);
-	atomic_init(&ended, 0);
-	atomic_init(&failed, 0);
-	for (int i = 0; i < 2 * THREADS; i++) {
-		hammers[i] = (struct hammer){ .store = store,
-					      .number = i,
-					      .started = &started,
-					      .ended = &ended,
-					      .failed = &failed };
-		assert_int_equal(pthread_create(&hammers[i].thread, NULL,
-						i < THREADS ? receive_all : run_all, &hammers[i]),
-				 0);
-	}
-	for (int i = 0; i < 2 * THREADS; i++)
-		pthread_join(hammers[i].thread, NULL);
-	assert_int_equal(atomic_load(&failed), 0);
-	assert_int_equal(atomic_load(&started), THREADS * EACH / 2);
-	assert_int_equal(count_runs(store), THREADS * EACH / 2);
-	assert_null(claim(store, clock_wall()));
-}
-
 /* What was given before closing is answered before it returns. */
 static void closing_answers_what_waits(void **state)
 {
@@ -508,9 +314,6 @@ int main(void)
 		place_test(work_wakes_and_nothing_else_does),
 		place_test(too_many_waiting_events_are_refused_at_once),
 		place_test(too_many_waiting_bytes_are_refused_at_once),
-		place_test(a_full_database_refuses_and_recovers),
-		place_test(a_full_disk_refuses_and_recovers_by_itself),
-		place_test(many_threads_lose_and_double_nothing),
 		place_test(closing_answers_what_waits),
 	};
 
