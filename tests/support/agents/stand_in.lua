@@ -7,6 +7,7 @@
 --   sleep SECONDS      waits
 --   ignore-term        ignores SIGTERM, SIGINT and SIGHUP from here on
 --   double-fork        leaves processes in sessions of their own that ignore those signals
+--   re-fork            leaves a process that goes on in ever new ones
 --   background         leaves a child that holds standard output open
 --   kill-runner        SIGKILLs its parent; stop-runner SIGSTOPs it
 --   output SIZE        prints that much ("10M") as tool output
@@ -110,6 +111,14 @@ local function double_fork()
   end
 end
 
+-- Two chains of processes, each of which only starts the next one in a session of its own.
+local function re_fork()
+  local file = assert(io.open(".again", "w"))
+  file:write 'trap "" TERM INT HUP\nsetsid sh .again </dev/null >/dev/null 2>&1 &\n'
+  file:close()
+  os.execute "sh .again; sh .again"
+end
+
 local signals = {}
 
 --- What to do on a signal ("sigint") while it sleeps; an earlier answer is replaced.
@@ -161,6 +170,7 @@ local common = {
   sleep = sleep,
   ["ignore-term"] = ignore_signals,
   ["double-fork"] = double_fork,
+  ["re-fork"] = re_fork,
   background = function()
     os.execute "sleep 600 &"
   end,

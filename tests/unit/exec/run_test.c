@@ -288,6 +288,23 @@ static void test_what_outlives_a_success_is_killed(void **state)
 	}
 }
 
+/* No listing of /proc ever shows all of them: the sweep has to be quicker than they are. */
+static void test_processes_that_never_hold_still(void **state)
+{
+	struct fixture *fixture = *state;
+	struct run_result result;
+
+	fixture_prompt(fixture, "STAND-IN: re-fork\nSTAND-IN: double-fork");
+	fixture_run(fixture, &result);
+	assert_int_equal(result.outcome, OUTCOME_SUCCESS);
+	run_result_done(&result);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(fixture_survivors(fixture), 0);
+		poll(NULL, 0, 10);
+	}
+	nothing_is_left(fixture);
+}
+
 static void test_secrets_do_not_leave(void **state)
 {
 	struct fixture *fixture = *state;
@@ -334,6 +351,8 @@ int main(int argc, char **argv)
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_what_outlives_a_success_is_killed,
 						fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_processes_that_never_hold_still, fixture_setup,
+						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_secrets_do_not_leave, fixture_setup,
 						fixture_teardown),
 	};
