@@ -14,6 +14,8 @@ stds.config = { read_globals = { "env", "file", "GiB", "hours", "KiB", "MiB", "m
 files["policies"].std = "policy"
 files["config.lua"].std = "min+config"
 files["docker/config.lua"].std = "min+config"
+files["docker/container.lua"].std = "min+config"
 files["lua/meta"] = { std = "lua54", ignore = { "111", "112", "113", "121", "122", "131", "142", "143", "212" } }
 files["tests/spec"].std = "lua54+busted"
 files["tests/integration"].std = "lua54+busted"
+files["tests/container"].std = "lua54+busted"
