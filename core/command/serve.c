@@ -65,10 +65,21 @@ static int start_policies(struct daemon *daemon, struct err *err)
 	return rc;
 }
 
+static json_t *count_server(void *ctx)
+{
+	const struct reload *reload = ctx;
+
+	return json_pack("{s:o}", "server", server_counters(reload->server));
+}
+
 static int start_parts(struct daemon *daemon, struct err *err)
 {
 	struct reload *reload = &daemon->reload;
-	const struct admin_hooks hooks = { .reload = reload_now, .ctx = reload };
+	const struct admin_hooks hooks = {
+		.reload = reload_now,
+		.ctx = reload,
+		.counters = count_server,
+	};
 
 	if (start_policies(daemon, err) < 0 ||
 	    store_open(reload->config->queue.path, &daemon->store, err) < 0)
