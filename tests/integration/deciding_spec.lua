@@ -240,7 +240,10 @@ describe("a policy worker that is killed from outside", function()
       local pid = tonumber(line:match "^%d+")
       local parent = io.open("/proc/" .. pid .. "/stat"):read("a"):match "%) %u (%d+)"
       -- The zygote's children are the workers, the daemon's own child is the zygote.
-      if pid ~= d.child.pid and tonumber(parent) ~= d.child.pid then uv.kill(pid, "sigkill") end
+      if pid ~= d.child.pid and tonumber(parent) ~= d.child.pid then
+        uv.kill(pid, "sigkill")
+        wait.eventually("the worker is dead", function() return not process.alive(pid) end)
+      end
     end
     for _ = 1, 8 do
       local answer = post(d, event.issue():edited())
