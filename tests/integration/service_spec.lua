@@ -48,6 +48,10 @@ describe("openpr-webhook.service", function()
     assert.equal(slurp("docs/service.md"):match "exposure level is %*%*([%d.]+)%*%*", level)
   end)
 
+  it("is started with the host, once enabled", function()
+    assert.matches("\n%[Install%]\nWantedBy=multi%-user.target\n", unit)
+  end)
+
   it("gives runs the time that its configuration gives them", function()
     local drain = slurp("docker/config.lua"):match "drain_secs = (%d+)"
     assert.equal(tonumber(drain) + 15, tonumber(setting "TimeoutStopSec"))
