@@ -43,9 +43,12 @@ struct run_result {
 	int exit_code;	      /* -1: none */
 	int signal;	      /* 0: none */
 	int64_t duration;     /* ms */
-	char *cause, *final_text, *tail, *session_id; /* NULL where there is none */
-	int64_t input_tokens, output_tokens;	      /* -1: not told */
-	double cost_usd;			      /* < 0: not told */
+	/* Redacted, valid UTF-8; NULL where there is none.  cause: one line, at most 2000 bytes.
+	 * final_text: 64 KiB.  tail: the last 8 KiB of the conversation as people read it and of
+	 * stderr; of the raw output where the stream was not understood. */
+	char *cause, *final_text, *tail, *session_id;
+	int64_t input_tokens, output_tokens; /* -1: not told */
+	double cost_usd;		     /* < 0: not told */
 	bool truncated;
 };
 void run_result_done(struct run_result *result);
