@@ -148,7 +148,7 @@ static void prune(struct daemon *daemon)
 }
 
 /*
- * Without policies nothing can be decided, and only a new process gets a zygote again: the service
+ * A zygote that is stuck makes no worker, and only a new process gets another: the service
  * manager's watchdog ends us.  Not while agents work, and not while the queue cannot be written: a
  * restart empties no disk, and would lose what waits in memory for it.
  */
