@@ -22,6 +22,8 @@ struct dispatcher {
 	struct pipeline *pipeline;
 	int wake; /* eventfd */
 	atomic_bool draining, interrupting, stop;
+	bool old_runs; /* of an earlier daemon that still hold a lock; the dispatcher's thread alone
+			*/
 	int64_t give_up_at; /* monotonic ms; 0: not interrupting yet */
 
 	pthread_mutex_t lock; /* guards what follows */
@@ -120,7 +122,8 @@ static int list_busy(struct dispatcher *dispatcher, const struct config *config,
 		const struct config_agent *agent = &config->agents[i];
 		const size_t cap = (size_t)agent->max_concurrent;
 		if ((cap > 0 && count_agent(dispatcher, agent->name) >= cap) ||
-		    directory_taken(dispatcher, agent))
+		    directory_taken(dispatcher, agent) ||
+		    (dispatcher->old_runs && launch_locked(config, agent)))
 			busy->agents[busy->count++] = agent->name;
 	}
 	pthread_mutex_unlock(&dispatcher->lock);
@@ -243,7 +246,7 @@ static void step_all(struct dispatcher *dispatcher)
 
 static int pause_for(struct dispatcher *dispatcher)
 {
-	if (dispatcher->slot_count > 0)
+	if (dispatcher->slot_count > 0 || dispatcher->old_runs)
 		return TICK;
 
 	const int64_t due = store_next_due(dispatcher->pipeline->store);
@@ -279,14 +282,15 @@ static void *run_dispatcher(void *arg)
 	struct dispatcher *dispatcher = arg;
 	struct config *config = pipeline_config(dispatcher->pipeline);
 
-	launch_wait_for_locks(config, &dispatcher->draining);
-	config_unref(config);
+	dispatcher->old_runs = !launch_wait_for_locks(config, &dispatcher->draining);
 	while (!atomic_load(&dispatcher->stop)) {
+		dispatcher->old_runs = dispatcher->old_runs && launch_locked(config, NULL);
 		mark_cancelled(dispatcher);
 		step_all(dispatcher);
 		claim_all(dispatcher);
 		wait_for_news(dispatcher);
 	}
+	config_unref(config);
 	return NULL;
 }
 

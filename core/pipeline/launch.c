@@ -21,7 +21,7 @@
 #define DEFER_LEAST 5000    /* ms */
 #define DEFER_MOST 300000   /* ms */
 #define LOCK_POLL 50	    /* ms between two looks at old locks */
-#define LOCK_NEWS 10000	    /* ms between two lines about them */
+#define LOCK_PATIENCE 5000  /* ms; then only the locked directories wait */
 
 /* UUIDv7 begins with the milliseconds of its making. */
 static int64_t made_at(const char *id)
@@ -255,33 +255,50 @@ static bool locked(int folder, const char *name)
 	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
-static bool any_locked(const char *path)
+static bool any_locked(DIR *folder)
 {
-	DIR *folder = opendir(path);
 	const struct dirent *entry;
-	bool found = false;
 
-	while (folder && !found && (entry = readdir(folder)))
-		found = entry->d_name[0] != '.' && locked(dirfd(folder), entry->d_name);
-	if (folder)
-		closedir(folder);
-	return found;
+	while ((entry = readdir(folder)))
+		if (entry->d_name[0] != '.' && locked(dirfd(folder), entry->d_name))
+			return true;
+	return false;
 }
 
-void launch_wait_for_locks(const struct config *config, const atomic_bool *stop)
+static bool agent_locked(DIR *folder, const struct config_agent *agent)
+{
+	_cleanup_free_ char *directory = launch_directory(agent);
+	char name[2 * HMAC_SIZE + 1];
+	struct err err;
+
+	return directory && lock_name(directory, name, &err) == 0 && locked(dirfd(folder), name);
+}
+
+bool launch_locked(const struct config *config, const struct config_agent *agent)
 {
 	_cleanup_free_ char *path = NULL;
-	int64_t news = clock_mono() + LOCK_POLL;
 
 	if (asprintf(&path, "%s/locks", config->queue.state_dir) < 0)
-		return;
-	while (!atomic_load(stop) && any_locked(path)) {
-		if (clock_mono() >= news) {
-			log_event(LOG_LEVEL_WARN, "waiting", "why",
-				  "a run of an earlier daemon has not ended yet", "locks", path,
-				  NULL);
-			news = clock_mono() + LOCK_NEWS;
-		}
+		return true;
+	DIR *folder = opendir(path);
+	if (!folder)
+		return false;
+	const bool held = agent ? agent_locked(folder, agent) : any_locked(folder);
+	closedir(folder);
+	return held;
+}
+
+bool launch_wait_for_locks(const struct config *config, const atomic_bool *stop)
+{
+	const int64_t until = clock_mono() + LOCK_PATIENCE;
+	bool held;
+
+	while ((held = launch_locked(config, NULL)) && !atomic_load(stop) && clock_mono() < until)
 		nanosleep(&(struct timespec){ .tv_nsec = LOCK_POLL * 1000000L }, NULL);
-	}
+	if (held)
+		log_event(
+		    LOG_LEVEL_WARN, "waiting", "why",
+		    "a run of an earlier daemon has not ended; agents in its directory wait for it",
+		    "state", config->queue.state_dir, NULL);
+	return !held;
 }

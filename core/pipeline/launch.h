@@ -49,6 +49,12 @@ char *launch_directory(const struct config_agent *agent);
 /* True when one path equals or contains the other. */
 bool launch_overlap(const char *a, const char *b);
 
-/* Waits until no runner of an earlier daemon holds a lock below the state folder; returns early
- * once *stop is true. */
-void launch_wait_for_locks(const struct config *config, const atomic_bool *stop);
+/*
+ * Waits until no runner of an earlier daemon holds a lock below the state folder: they end within
+ * moments, unless their agent stopped them.  False when one still does after some seconds, or once
+ * *stop is true.
+ */
+bool launch_wait_for_locks(const struct config *config, const atomic_bool *stop);
+
+/* True while any such lock is held, or this agent's directory is locked (`agent` NULL: any). */
+bool launch_locked(const struct config *config, const struct config_agent *agent);

@@ -111,8 +111,9 @@ describe("surviving", function()
     assert.same({ 1, 1 }, { comments(first_issue), comments(second_issue) })
   end)
 
-  it("a run of an earlier daemon that still holds the directory keeps the next one waiting", function()
+  it("a run of an earlier daemon that still holds the directory keeps the next one there waiting, no other", function()
     start { queue = { max_attempts = 1 } }
+    assert(uv.fs_mkdir(d.dir .. "/elsewhere", 448))
     local first = dispatched((issue_that "STAND-IN: stop-runner\nSTAND-IN: sleep 60":assigned()))
     state_becomes(first, "running")
     local function runner()
@@ -126,9 +127,17 @@ describe("surviving", function()
     end
     local pid = wait.eventually("the runner is stopped", runner)
     d:kill9()
+    daemon.write(d.dir .. "/route.lua", [[
+      return function(event) return to(event.issue.description == "elsewhere" and "other" or "default") end
+    ]])
+    d:configure {
+      policies = { dir = d.dir },
+      agents = { other = { type = "cli", cli = "codex", working_dir = d.dir .. "/elsewhere", env = { OPW_MARK = d.dir } } },
+    }
     d:start()
     local second = dispatched((issue_that "":assigned()))
-    wait.pause(1.5)
+    local third = dispatched((issue_that "elsewhere":assigned()))
+    assert.equal("success", d:ended(third).outcome)
     assert.equal("waiting", show(second).state)
     assert.is_nil(d:run(function(run) return run.state == "running" end))
     uv.kill(pid, "sigcont")
