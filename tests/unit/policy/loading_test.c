@@ -10,14 +10,15 @@ static void mistakes_of(const struct fixture *fixture, struct buf *mistakes)
 	policy_bundle_free(bundle);
 }
 
-/* On a machine that gives the worker a thirtieth of its time, the wall clock's guard comes first.
- */
+/* On a busy machine the kill timer may come before the softer guard that knows the line, and where
+ * the worker gets a thirtieth of its time, the wall clock's guard before both. */
 static void expect_mistake(const struct fixture *fixture, const char *needle)
 {
 	struct buf mistakes = { 0 };
 
 	mistakes_of(fixture, &mistakes);
 	if (!strstr(mistakes.bytes, needle) &&
+	    !strstr(mistakes.bytes, "policies/route.lua: took longer than 1000 ms") &&
 	    !strstr(mistakes.bytes, "policies/route.lua: no answer within 30000 ms"))
 		fail_msg("no '%s' in: %s", needle, mistakes.bytes);
 	buf_done(&mistakes);
