@@ -1,6 +1,6 @@
 ---@meta
 -- What a policy sees, for the Lua language server (LuaLS) and other editors.  docs/policies.md explains it.
--- Put this folder into `workspace.library`.
+-- Name this folder in the setting of the language server that lists libraries.
 
 ---@class openpr.Named
 ---@field id? string

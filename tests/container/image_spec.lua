@@ -41,7 +41,7 @@ local function make_base()
   if uv.fs_stat(tar) then return tar end
   run(60, "mkdir", "-p", kept)
   run(60, "rm", "-rf", folder)
-  run(900, "debootstrap", "--variant=minbase", "bookworm", folder, "http://deb.debian.org/debian")
+  run(900, "debootstrap", "--variant=minbase", "bookworm", folder)
   local pack = "tar -C '%s' --exclude='./dev/*' --exclude='./var/cache/apt/archives/*.deb' -cf '%s.new' . "
     .. "&& mv '%s.new' '%s'"
   run(300, "sh", "-euc", pack:format(folder, tar, tar, tar))
