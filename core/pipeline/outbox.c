@@ -3,17 +3,39 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/redact.h"
 
-#define LOOK_TIMEOUT 15000 /* ms for OpenPR to tell about an issue */
+#define RETRY_FIRST 1000	     /* ms */
+#define RETRY_MOST (5 * 60 * 1000)   /* ms */
+#define GIVE_UP (24 * 3600 * 1000LL) /* ms after a report was made */
+#define LOOK_TIMEOUT 15000	     /* ms for OpenPR to tell about an issue */
 
 void outbox_mark(const char *run_id, bool started, char mark[OUTBOX_MARK_SIZE])
 {
 	snprintf(mark, OUTBOX_MARK_SIZE, "run %s%s", run_id, started ? " started" : "");
+}
+
+int64_t outbox_back_off(int attempts)
+{
+	struct timespec ts;
+	int64_t wait = RETRY_FIRST;
+
+	for (int i = 0; i < attempts && wait < RETRY_MOST; i++)
+		wait *= 2;
+	if (wait > RETRY_MOST)
+		wait = RETRY_MOST;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return wait + wait * (ts.tv_nsec / 1000 % 401 - 200) / 1000;
+}
+
+bool outbox_is_overdue(const struct store_report *report, int64_t now)
+{
+	return now - report->created_at > GIVE_UP;
 }
 
 static struct outbox_end ended(enum outbox_fate fate)

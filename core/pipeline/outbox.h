@@ -30,3 +30,10 @@ void outbox_mark(const char *run_id, bool started, char mark[OUTBOX_MARK_SIZE]);
 
 /* The report that is sent when the callback policy fails; the caller frees, NULL: no memory. */
 char *outbox_builtin(const json_t *run);
+
+/* How long to wait, in ms, after `attempts` earlier sends: 1 s, doubling to 5 min, give or take a
+ * fifth. */
+int64_t outbox_back_off(int attempts);
+
+/* A report that could not be delivered is given up 24 h after it was made; `now` in wall ms. */
+bool outbox_is_overdue(const struct store_report *report, int64_t now);

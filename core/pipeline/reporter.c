@@ -11,9 +11,7 @@
 #include "pipeline/outbox.h"
 
 #define REPORTERS 4
-#define RETRY_FIRST 1000 /* ms */
-#define RETRY_MOST (5 * 60 * 1000)
-#define GIVE_UP (24 * 3600 * 1000LL)
+#define SHORTEST_PAUSE 1000 /* ms */
 #define LONGEST_PAUSE 30000 /* ms between two looks when nothing is due */
 #define PAUSED_LIMIT 256
 
@@ -82,20 +80,6 @@ static int take(struct reporter *reporter, struct store_report **report)
 	return rc;
 }
 
-/* 1 s, doubling to 5 min, give or take a fifth. */
-static int64_t back_off(int attempts)
-{
-	struct timespec ts;
-	int64_t wait = RETRY_FIRST;
-
-	for (int i = 0; i < attempts && wait < RETRY_MOST; i++)
-		wait *= 2;
-	if (wait > RETRY_MOST)
-		wait = RETRY_MOST;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return wait + wait * (ts.tv_nsec / 1000 % 401 - 200) / 1000;
-}
-
 static const char *kind_name(const struct store_report *report)
 {
 	static const char *const names[] = {
@@ -127,15 +111,16 @@ static int send_again(struct reporter *reporter, const struct store_report *repo
 		return store_report_failed(pipeline->store, report->id, now, true, end->why.text,
 					   err);
 	}
-	if (now - report->created_at > GIVE_UP) {
+	if (outbox_is_overdue(report, now)) {
 		counters_add(&pipeline->counters, COUNT_DEAD);
 		log_report(report, LOG_LEVEL_ERROR, "report given up after 24 h", end->why.text);
 		return store_report_dead(pipeline->store, report->id, end->why.text, err);
 	}
 	counters_add(&pipeline->counters, COUNT_RETRIED);
 	log_report(report, LOG_LEVEL_WARN, "report failed, sent again later", end->why.text);
-	return store_report_failed(pipeline->store, report->id, now + back_off(report->attempts),
-				   end->outcome_known, end->why.text, err);
+	return store_report_failed(pipeline->store, report->id,
+				   now + outbox_back_off(report->attempts), end->outcome_known,
+				   end->why.text, err);
 }
 
 static int settle(struct reporter *reporter, const struct store_report *report,
@@ -199,8 +184,8 @@ static void wait_for_news(struct reporter *reporter, uint64_t seen)
 
 	if (pause > LONGEST_PAUSE || !may_send(reporter))
 		pause = LONGEST_PAUSE;
-	if (pause < RETRY_FIRST)
-		pause = RETRY_FIRST;
+	if (pause < SHORTEST_PAUSE)
+		pause = SHORTEST_PAUSE;
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += pause / 1000 + 1;
 

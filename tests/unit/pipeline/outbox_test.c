@@ -47,12 +47,40 @@ static void the_builtin_report_survives_an_empty_run(void **state)
 	json_decref(run);
 }
 
+static void waits_double_up_to_five_minutes(void **state)
+{
+	int64_t wanted = 1000;
+	(void)state;
+
+	for (int attempts = 0; attempts < 40; attempts++) {
+		const int64_t wait = outbox_back_off(attempts);
+		assert_in_range(wait, wanted * 8 / 10, wanted * 12 / 10);
+		wanted = wanted * 2 > 300000 ? 300000 : wanted * 2;
+	}
+	assert_in_range(outbox_back_off(1 << 30), 240000, 360000);
+}
+
+static void a_report_is_given_up_after_a_day(void **state)
+{
+	const int64_t day = 24 * 3600 * 1000LL;
+	const struct store_report report = { .created_at = 1790000000000 };
+	(void)state;
+
+	assert_false(outbox_is_overdue(&report, report.created_at));
+	assert_false(outbox_is_overdue(&report, report.created_at + day));
+	assert_true(outbox_is_overdue(&report, report.created_at + day + 1));
+	assert_false(
+	    outbox_is_overdue(&report, report.created_at - day)); /* a clock that was set back */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(marks_tell_start_and_end_apart),
 		cmocka_unit_test(the_builtin_report_says_what_is_known),
 		cmocka_unit_test(the_builtin_report_survives_an_empty_run),
+		cmocka_unit_test(waits_double_up_to_five_minutes),
+		cmocka_unit_test(a_report_is_given_up_after_a_day),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
