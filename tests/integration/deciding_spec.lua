@@ -64,12 +64,13 @@ describe("the shipped filter", function()
 
   it("records what it decided", function()
     local answer = post(d, event.issue():edited())
-    for _, row in ipairs(d:json("events", "--json", "--limit", "100")) do
-      if row.event_id == answer.event_id then
-        return assert.same({ "ignored", answer.rule, "issue.updated" }, { row.status, row.rule, row.name })
+    -- What is ignored is answered before it is on disk.
+    local row = wait.eventually("the event is listed", function()
+      for _, row in ipairs(d:json("events", "--json", "--limit", "100")) do
+        if row.event_id == answer.event_id then return row end
       end
-    end
-    error "the event is not listed"
+    end)
+    assert.same({ "ignored", answer.rule, "issue.updated" }, { row.status, row.rule, row.name })
   end)
 end)
 
