@@ -132,7 +132,9 @@ describe("surviving", function()
     ]])
     d:configure {
       policies = { dir = d.dir },
-      agents = { other = { type = "cli", cli = "codex", working_dir = d.dir .. "/elsewhere", env = { OPW_MARK = d.dir } } },
+      agents = {
+        other = { type = "cli", cli = "codex", working_dir = d.dir .. "/elsewhere", env = { OPW_MARK = d.dir } },
+      },
     }
     d:start()
     local second = dispatched((issue_that "":assigned()))
