@@ -114,7 +114,7 @@ describe("notifying", function()
     local body = o:knows(event.issue()):assigned()
     local asked = http.connect(d.port)
     asked:send(http.text("POST", "/webhook", { ["x-webhook-signature"] = sign.hmac(daemon.secret, body) }, body))
-    wait.eventually("/ready tells", function() return http.request(d.port, "GET", "/ready").status == 503 end, 60)
+    wait.eventually("/ready tells", function() return http.request(d.port, "GET", "/ready").status == 503 end, 150)
     asked:close()
     heard()
     manager.alive = 0
