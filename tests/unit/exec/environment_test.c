@@ -201,5 +201,8 @@ int main(int argc, char **argv)
 	};
 
 	fixture_be_runner(argc, argv);
+	/* clear() takes the variable away, by which cmocka would know. */
+	if (getenv("CMOCKA_MESSAGE_OUTPUT"))
+		cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
