@@ -4,6 +4,7 @@ local daemon = require "support.daemon"
 local event = require "support.event"
 local http = require "support.http"
 local openpr = require "support.openpr"
+local process = require "support.process"
 local sign = require "support.sign"
 local uv = require "luv"
 local wait = require "support.wait"
@@ -120,6 +121,7 @@ describe("many events", function()
   end
 
   it("leave no descriptor, no thread, no zombie and no memory behind", function()
+    if not process.sees_all then return pending "descriptors are seen by root alone" end
     local issue = event.issue()
     local function ignored() return (issue:edited { people = true }) end
     post_many(400, ignored)
@@ -137,6 +139,7 @@ describe("many events", function()
   end)
 
   it("that are runs leave none either", function()
+    if not process.sees_all then return pending "descriptors are seen by root alone" end
     local function all_ended(count)
       wait.eventually(function() return count .. " have ended\n" .. d:log() end, function()
         return d:json("events", "--json") and select(2, d:log():gsub("msg=ended", "")) >= count

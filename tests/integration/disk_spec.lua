@@ -24,7 +24,10 @@ local function unmount(disk)
 end
 
 local probe = uv.getuid() == 0 and mount()
-if not probe then return end -- tests/unit/store/writer_test.c fills a database, too
+if not probe then -- tests/unit/store/writer_test.c fills a database, too
+  pending "a full disk: only root may mount a small one"
+  return
+end
 unmount(probe)
 
 describe("a full disk", function()

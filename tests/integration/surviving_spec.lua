@@ -112,6 +112,7 @@ describe("surviving", function()
   end)
 
   it("a run of an earlier daemon that still holds the directory keeps the next one there waiting, no other", function()
+    if not process.sees_all then return pending "runners are found by root alone" end
     start { queue = { max_attempts = 1 } }
     assert(uv.fs_mkdir(d.dir .. "/elsewhere", 448))
     local first = dispatched((issue_that "STAND-IN: stop-runner\nSTAND-IN: sleep 60":assigned()))
@@ -185,6 +186,7 @@ describe("surviving", function()
   end)
 
   it("and what the agent left then is ended before the next run in its directory begins", function()
+    if not process.sees_all then return pending "runners are found by root alone" end
     start()
     local issue = issue_that "STAND-IN: double-fork\nSTAND-IN: sleep 3"
     state_becomes(dispatched((issue:assigned())), "running")
