@@ -7,7 +7,7 @@
 
 #include "base/json.h"
 #include "callback/comments.h"
-#include "callback/http.h"
+#include "http/http.h"
 #include "callback/openpr.h"
 #include "config/config.h"
 

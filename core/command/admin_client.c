@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "callback/http.h"
+#include "http/http.h"
 
 #define TIMEOUT 30000
 #define MAX_ANSWER (64 * 1024 * 1024)

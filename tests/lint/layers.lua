@@ -9,7 +9,13 @@ local root = arg[1]
 
 -- Lowest first; layers of one line stand beside each other and may not include one another.
 local order = {
-  { "base" }, { "script" }, { "config" }, { "store", "exec", "callback" }, { "policy" }, { "pipeline" }, { "server" },
+  { "base" },
+  { "script", "http" },
+  { "config" },
+  { "store", "exec", "callback" },
+  { "policy" },
+  { "pipeline" },
+  { "server" },
   { "command" },
 }
 
@@ -21,7 +27,7 @@ local private = {
   { "^h2o",           "^core/server/" },
   { "^picohttpparser", "^core/server/" },
   { "^sqlite3",       "^core/store/" },
-  { "^curl/",         "^core/callback/" },
+  { "^curl/",         "^core/http/" },
   { "^jansson",       "^core/base/json%.h$" },
   { "^openssl/",      "^core/base/" },
   { "^seccomp",       "^core/policy/" },

@@ -11,7 +11,7 @@ local cases = {
   { "layers", "core/policy/a.c", '#include "lauxlib.h"\n', "only core/script/ may include <lauxlib.h>" },
   { "layers", "core/command/a.c", "#include <h2o.h>\n", "only core/server/ may include <h2o.h>" },
   { "layers", "core/pipeline/a.c", "#include <sqlite3.h>\n", "only core/store/ may include <sqlite3.h>" },
-  { "layers", "core/server/a.c", "# include <curl/curl.h>\n", "only core/callback/ may include <curl/curl.h>" },
+  { "layers", "core/server/a.c", "# include <curl/curl.h>\n", "only core/http/ may include <curl/curl.h>" },
   { "layers", "core/store/a.c", "#include <jansson.h>\n", "only core/base/json.h may include <jansson.h>" },
   { "layers", "core/attic/a.c", "int x;\n", "there is no layer attic" },
   { "layers", "core/base/a.c", '#include "err.h"\n', "write the layer too" },

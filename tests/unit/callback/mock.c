@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "base/json.h"
-#include "callback/http.h"
+#include "http/http.h"
 
 #define START_TRIES 1000 /* of 20 ms */
 

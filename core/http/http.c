@@ -1,4 +1,4 @@
-#include "callback/http.h"
+#include "http/http.h"
 
 #include <curl/curl.h>
 #include <pthread.h>

@@ -2,7 +2,7 @@
 
 /* One http_call() with what most tests want. */
 
-#include "callback/http.h"
+#include "http/http.h"
 #include "peer.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "callback/http.h"
+#include "http/http.h"
 #include "exchange.h"
 
 static void tells_status_and_body(void **state)

@@ -15,7 +15,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
-#include "callback/http.h"
+#include "http/http.h"
 
 /* An HTTPS server with a certificate that nobody vouches for. */
 struct server {
