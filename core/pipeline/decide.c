@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/redact.h"
+#include "pipeline/gate.h"
 
 #define COMPLETION_TIMEOUT 3000 /* ms; OpenPR's worker gives up on us after 10 s */
 
@@ -19,14 +20,6 @@ static void hold(struct decided *decided, const struct err *err)
 	};
 	snprintf(decided->reason, sizeof(decided->reason), "%.*s", (int)sizeof(decided->reason) - 1,
 		 err->text);
-}
-
-/* The gate that this agent needs and that is off, or NULL. */
-static const char *closed_gate(const struct config *config, const struct config_agent *agent)
-{
-	if (strcmp(agent->type, "cli") == 0 && !config->features.cli_executor)
-		return "cli_executor";
-	return NULL;
 }
 
 static void accept_targets(const struct config *config, struct decided *decided)
@@ -45,7 +38,7 @@ static void accept_targets(const struct config *config, struct decided *decided)
 			decided->agent_unknown = true;
 			return;
 		}
-		const char *gate = closed_gate(config, agent);
+		const char *gate = gate_closed(config, agent);
 		if (gate) {
 			decision->gate = gate;
 			continue;

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/hmac.h"
 #include "base/log.h"
+#include "pipeline/gate.h"
 
 #define ISSUE_TIMEOUT 10000 /* ms for OpenPR to tell about an issue */
 #define DEFER_LEAST 5000    /* ms */
@@ -145,8 +146,9 @@ void launch_prepare(struct pipeline *pipeline, struct openpr *openpr, struct lau
 			      task->agent);
 		return;
 	}
-	if (!launch->config->features.cli_executor) {
-		decide_launch(launch, LAUNCH_HOLD, "the gate cli_executor is off");
+	const char *gate = gate_closed(launch->config, launch->agent);
+	if (gate) {
+		decide_launch(launch, LAUNCH_HOLD, "the gate %s is off", gate);
 		return;
 	}
 	render(pipeline, openpr, launch);

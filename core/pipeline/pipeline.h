@@ -49,6 +49,13 @@ void pipeline_reload(struct pipeline *pipeline, struct config *config);
 int pipeline_release(struct pipeline *pipeline, const char *event_id, json_t **answer,
 		     struct err *err);
 
+/*
+ * Runs an ended task again, as store_retry() does; ERR_CONFLICT also when the gate of its agent is
+ * off, which the text names.
+ */
+int pipeline_retry(struct pipeline *pipeline, const char *run_id, char new_run_id[ID_SIZE],
+		   struct err *err);
+
 /* Starts nothing new; receiving and storing go on. */
 void pipeline_drain(struct pipeline *pipeline);
 /* How many runs are alive. */

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "pipeline/gate.h"
 
 #define STORE_PAUSE 1000 /* ms before an outcome that could not be stored is tried again */
 
@@ -109,6 +110,32 @@ static bool start(struct slot *slot, struct pipeline *pipeline)
 	return false;
 }
 
+/*
+ * While it was prepared, a reload may have shut the gate or switched safe mode on: then it does not
+ * start.  True when `*over` says what became of it.
+ */
+static bool refused_by_now(struct slot *slot, struct pipeline *pipeline, bool *over)
+{
+	struct launch *launch = &slot->launch;
+	const char *run_id = launch->task->run_id;
+	struct config *config = pipeline_config(pipeline);
+	const struct config_agent *agent = config_agent(config, launch->task->agent);
+	const char *gate = agent ? gate_closed(config, agent) : NULL;
+	const bool safe_mode = config->executor.safe_mode;
+	struct err err;
+
+	config_unref(config);
+	if (gate) {
+		snprintf(launch->reason, sizeof(launch->reason), "the gate %s is off", gate);
+		log_event(LOG_LEVEL_ERROR, "held", "run", run_id, "why", launch->reason, NULL);
+		*over = stored(slot, store_hold_task(pipeline->store, run_id, launch->reason, &err),
+			       &err);
+	} else if (safe_mode) {
+		*over = give_back(slot, pipeline, clock_wall(), "safe mode is on");
+	}
+	return gate || safe_mode;
+}
+
 static bool act_on_launch(struct slot *slot, struct pipeline *pipeline)
 {
 	const struct launch *launch = &slot->launch;
@@ -123,9 +150,11 @@ static bool act_on_launch(struct slot *slot, struct pipeline *pipeline)
 		return give_back(slot, pipeline, clock_wall(),
 				 "the daemon stopped before it started");
 
+	bool over = false;
+
 	switch (launch->verdict) {
 	case LAUNCH_READY:
-		return start(slot, pipeline);
+		return refused_by_now(slot, pipeline, &over) ? over : start(slot, pipeline);
 	case LAUNCH_DEFER:
 		log_event(LOG_LEVEL_WARN, "deferred", "run", run_id, "why", launch->reason, NULL);
 		return give_back(slot, pipeline, launch->until, launch->reason);

@@ -81,7 +81,7 @@ static struct admin_answer retry_run(const struct call *call)
 	char run_id[ID_SIZE];
 	struct err err;
 
-	if (store_retry(call->api->store, call->id, run_id, &err) < 0)
+	if (pipeline_retry(call->api->pipeline, call->id, run_id, &err) < 0)
 		return failed(&err);
 	return answer(200, json_pack("{s:s}", "run_id", run_id));
 }

@@ -249,9 +249,10 @@ int store_cancel(struct store *store, const char *run_id, struct err *err)
 	return said(err, "cancel %s", run_id);
 }
 
-int store_retry(struct store *store, const char *run_id, char new_run_id[ID_SIZE], struct err *err)
+int pipeline_retry(struct pipeline *pipeline, const char *run_id, char new_run_id[ID_SIZE],
+		   struct err *err)
 {
-	(void)store;
+	(void)pipeline;
 	strcpy(new_run_id, "0192aaaa-0000-7000-8000-00000000000f");
 	return said(err, "retry %s", run_id);
 }
