@@ -4,8 +4,11 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -17,17 +20,53 @@
 #define LONGEST_VALUE 1024
 
 static _Atomic int least_level = LOG_LEVEL_INFO;
+static atomic_bool as_json, to_journal;
+static _Thread_local const struct log_ids *about;
 
-static const char *const level_names[] = {
-	[LOG_LEVEL_DEBUG] = "debug",
-	[LOG_LEVEL_INFO] = "info",
-	[LOG_LEVEL_WARN] = "warn",
-	[LOG_LEVEL_ERROR] = "error",
+static const struct {
+	const char *name;
+	int priority; /* syslog(3) */
+} levels[] = {
+	[LOG_LEVEL_DEBUG] = { "debug", 7 },
+	[LOG_LEVEL_INFO] = { "info", 6 },
+	[LOG_LEVEL_WARN] = { "warn", 4 },
+	[LOG_LEVEL_ERROR] = { "error", 3 },
 };
 
 void log_set_level(enum log_level least)
 {
 	atomic_store(&least_level, (int)least);
+}
+
+void log_set_json(bool json)
+{
+	atomic_store(&as_json, json);
+}
+
+bool log_parse_level(const char *word, enum log_level *level)
+{
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+		if (strcmp(levels[i].name, word) == 0) {
+			*level = (enum log_level)i;
+			return true;
+		}
+	return false;
+}
+
+void log_find_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	uintmax_t device, inode;
+	struct stat st;
+
+	atomic_store(&to_journal, stream && sscanf(stream, "%ju:%ju", &device, &inode) == 2 &&
+				      fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device &&
+				      st.st_ino == inode);
+}
+
+void log_about(const struct log_ids *ids)
+{
+	about = ids;
 }
 
 /* A byte that would end the line or drive a terminal; C1 controls are two bytes in UTF-8. */
@@ -48,6 +87,11 @@ static bool needs_quotes(const char *text)
 	return false;
 }
 
+struct line {
+	struct buf text;
+	bool json, begun; /* begun: it has a pair */
+};
+
 static int append_escaped(struct buf *line, const char *at, size_t step)
 {
 	static const char from[] = "\"\\\n\r\t", to[] = "\"\\nrt";
@@ -60,34 +104,49 @@ static int append_escaped(struct buf *line, const char *at, size_t step)
 	return buf_append(line, at, step);
 }
 
-static int append_value(struct buf *line, const char *text, size_t len)
+static int append_quoted(struct buf *line, const char *text, size_t len, bool cut)
 {
-	if (!needs_quotes(text))
-		return buf_append(line, text, len);
 	int rc = buf_append(line, "\"", 1);
 
 	for (size_t at = 0, step; at < len && rc == 0; at += step) {
 		step = utf8_step(text + at, len - at);
 		rc = append_escaped(line, text + at, step);
 	}
-	return rc < 0 ? rc : buf_append(line, "\"", 1);
+	return rc < 0 ? rc : buf_appendf(line, "%s\"", cut ? "..." : "");
+}
+
+static int append_value(struct line *line, const char *text, size_t len, bool cut)
+{
+	if (line->json || needs_quotes(text))
+		return append_quoted(&line->text, text, len, cut);
+	return buf_appendf(&line->text, "%s%s", text, cut ? "..." : "");
+}
+
+static int append_key(struct line *line, const char *key)
+{
+	const bool first = !line->begun;
+
+	line->begun = true;
+	if (line->json)
+		return buf_appendf(&line->text, "%s\"%s\":", first ? "" : ",", key);
+	return buf_appendf(&line->text, "%s%s=", first ? "" : " ", key);
 }
 
 /* Redacted before it is cut: half a secret would not be recognised. */
-static int append_pair(struct buf *line, const char *key, const char *value)
+static int append_pair(struct line *line, const char *key, const char *value)
 {
 	size_t len;
 	_cleanup_free_ char *safe = redact(value, strlen(value), &len);
 	_cleanup_free_ char *text = safe ? utf8_repair(safe, len, &len) : NULL;
 
-	if (!text || buf_appendf(line, " %s=", key) < 0)
+	if (!text || append_key(line, key) < 0)
 		return -1;
-	if (len > LONGEST_VALUE) {
+	const bool cut = len > LONGEST_VALUE;
+	if (cut) {
 		len = utf8_clip(text, len, LONGEST_VALUE);
 		text[len] = '\0';
-		return append_value(line, text, len) < 0 ? -1 : buf_append(line, "...", 3);
 	}
-	return append_value(line, text, len);
+	return append_value(line, text, len, cut);
 }
 
 /* One write a line, so that lines of several threads do not mix; what a full pipe refuses is lost.
@@ -107,8 +166,14 @@ static void write_line(const struct buf *line)
 	}
 }
 
-static int append_pairs(struct buf *line, va_list args)
+/* What the line says itself, and what this thread is about. */
+static int append_pairs(struct line *line, va_list args)
 {
+	static const struct log_ids nothing;
+	const struct log_ids *ids = about ? about : &nothing;
+	struct {
+		const char *key, *value;
+	} more[] = { { "event", ids->event }, { "run", ids->run }, { "issue", ids->issue } };
 	const char *key;
 
 	while ((key = va_arg(args, const char *)) != NULL) {
@@ -116,8 +181,31 @@ static int append_pairs(struct buf *line, va_list args)
 
 		if (value && append_pair(line, key, value) < 0)
 			return -1;
+		for (size_t i = 0; value && i < sizeof(more) / sizeof(more[0]); i++)
+			if (strcmp(more[i].key, key) == 0)
+				more[i].value = NULL;
 	}
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+		if (more[i].value && append_pair(line, more[i].key, more[i].value) < 0)
+			return -1;
 	return 0;
+}
+
+/* `ts` and `level`, or what the journal wants instead of them. */
+static int begin(struct line *line, enum log_level level)
+{
+	const bool journal = atomic_load(&to_journal);
+	char at[CLOCK_TEXT_SIZE];
+
+	if (journal && buf_appendf(&line->text, "<%d>", levels[level].priority) < 0)
+		return -1;
+	if (line->json && buf_append(&line->text, "{", 1) < 0)
+		return -1;
+	if (journal)
+		return 0;
+	clock_format(clock_wall(), at);
+	return append_pair(line, "ts", at) < 0 ? -1
+					       : append_pair(line, "level", levels[level].name);
 }
 
 void log_event(enum log_level level, const char *message, ...)
@@ -125,17 +213,15 @@ void log_event(enum log_level level, const char *message, ...)
 	if ((int)level < atomic_load(&least_level))
 		return;
 	const int saved = errno;
-	char at[CLOCK_TEXT_SIZE];
-	struct buf line = { 0 };
+	struct line line = { .json = atomic_load(&as_json) };
 	va_list args;
 
-	clock_format(clock_wall(), at);
 	va_start(args, message);
-	if (buf_appendf(&line, "ts=%s level=%s", at, level_names[level]) == 0 &&
-	    append_pair(&line, "msg", message) == 0 && append_pairs(&line, args) == 0 &&
-	    buf_append(&line, "\n", 1) == 0)
-		write_line(&line);
+	if (begin(&line, level) == 0 && append_pair(&line, "msg", message) == 0 &&
+	    append_pairs(&line, args) == 0 &&
+	    buf_appendf(&line.text, "%s\n", line.json ? "}" : "") == 0)
+		write_line(&line.text);
 	va_end(args);
-	buf_done(&line);
+	buf_done(&line.text);
 	errno = saved;
 }

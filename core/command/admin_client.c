@@ -31,6 +31,22 @@ static enum admin_reply read_answer(const struct http_response *response, json_t
 	return good ? ADMIN_OK : ADMIN_REFUSED;
 }
 
+/* What listens on every address is asked on the loopback one. */
+static void place(const struct config *config, const char *path, char *url, size_t size)
+{
+	const char *address = config->admin.address;
+	const char *port = address ? strrchr(address, ':') : NULL;
+
+	if (!address)
+		snprintf(url, size, "http://localhost%s", path);
+	else if (strncmp(address, "0.0.0.0:", 8) == 0)
+		snprintf(url, size, "http://127.0.0.1%s%s", port, path);
+	else if (strncmp(address, "[::]:", 5) == 0)
+		snprintf(url, size, "http://[::1]%s%s", port, path);
+	else
+		snprintf(url, size, "http://%s%s", address, path);
+}
+
 enum admin_reply admin_call(const struct config *config, const char *method, const char *path,
 			    json_t **answer, struct err *err)
 {
@@ -41,11 +57,13 @@ enum admin_reply admin_call(const struct config *config, const char *method, con
 
 	if (!http)
 		return ADMIN_REFUSED;
-	snprintf(url, sizeof(url), "http://localhost%s", path);
+	place(config, path, url, sizeof(url));
 	const struct http_request request = {
 		.method = method,
 		.url = url,
-		.unix_socket = config->admin_socket,
+		.unix_socket = config->admin.socket,
+		.bearer = config->admin.token,
+		.direct = true,
 		.timeout = TIMEOUT,
 		.max_response = MAX_ANSWER,
 	};

@@ -72,6 +72,12 @@ struct config *check_config_for_client(const struct command_line *line, int *cod
 	return config;
 }
 
+void check_log(const struct config *config, const struct command_line *line)
+{
+	log_set_json(config->log.json);
+	log_set_level(line->verbose ? LOG_LEVEL_DEBUG : config->log.level);
+}
+
 struct config *check_config_for_serving(const struct command_line *line)
 {
 	const struct config_options options = {
@@ -81,8 +87,10 @@ struct config *check_config_for_serving(const struct command_line *line)
 	struct buf mistakes = { 0 }, warnings = { 0 };
 	struct config *config = load(&options, &mistakes, &warnings);
 
-	if (config)
+	if (config) {
+		check_log(config, line);
 		each_line(&warnings, log_warning);
+	}
 	buf_done(&mistakes);
 	buf_done(&warnings);
 	return config;

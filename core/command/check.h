@@ -14,7 +14,11 @@
  */
 struct config *check_config_for_client(const struct command_line *line, int *code);
 
-/* Loads config.lua as the daemon needs it; warnings are logged.  NULL after saying every mistake.
+/* Logs as config.lua says from now on; --verbose wins. */
+void check_log(const struct config *config, const struct command_line *line);
+
+/* Loads config.lua as the daemon needs it and logs as it says; warnings are logged.  NULL after
+ * saying every mistake.
  */
 struct config *check_config_for_serving(const struct command_line *line);
 

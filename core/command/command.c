@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "exec/whitelist.h"
 
 struct verb {
@@ -127,7 +126,7 @@ static int set_option(struct command_line *line, int letter)
 		line->status = optarg;
 		return 0;
 	case 'v':
-		log_set_level(LOG_LEVEL_DEBUG);
+		line->verbose = true;
 		return 0;
 	case 'n':
 		line->limit = strtol(optarg, &end, 10);

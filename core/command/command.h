@@ -12,7 +12,7 @@ struct command_line {
 	const char *config;   /* NULL: the default places */
 	const char *verb;     /* NULL: serve */
 	const char *argument; /* of the verb; NULL */
-	bool json, report, discard;
+	bool json, report, discard, verbose;
 	const char *status; /* --status of `events` */
 	long limit;	    /* --limit; 0: the verb's own */
 };

@@ -28,7 +28,9 @@ static void say_fixed(const struct config *old, const struct config *new)
 		  old->webhook.max_unverified != new->webhook.max_unverified },
 		{ "webhook.head_timeout", old->webhook.head_timeout != new->webhook.head_timeout },
 		{ "queue.path", strcmp(old->queue.path, new->queue.path) != 0 },
-		{ "admin.listen", strcmp(old->admin_socket, new->admin_socket) != 0 },
+		{ "admin.listen", strcmp(old->admin.listen, new->admin.listen) != 0 },
+		{ "admin.token", strcmp(old->admin.token ? old->admin.token : "",
+					new->admin.token ? new->admin.token : "") != 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
@@ -48,6 +50,7 @@ static int apply(struct reload *reload, struct config *config, struct buf *mista
 	pipeline_reload(reload->pipeline, config);
 	config_unref(reload->config);
 	reload->config = config_ref(config);
+	check_log(config, reload->line);
 	return 0;
 }
 

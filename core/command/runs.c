@@ -42,7 +42,7 @@ static json_t *look_offline(const struct config *config, const struct command_li
 	struct store *store = NULL;
 
 	if (store_open_reader(config->queue.path, &store, err) < 0) {
-		err_prefix(err, "no daemon answers on %s, and", config->admin_socket);
+		err_prefix(err, "no daemon answers on %s, and", config->admin.listen);
 		return NULL;
 	}
 	json_t *answer = offline(store, line, err);
@@ -200,7 +200,7 @@ static int steer(const struct command_line *line, const char *path)
 	case ADMIN_NO_DAEMON:
 		code = command_fail(EXIT_FAILED,
 				    "no daemon answers on %s; start one with `openpr-webhook`",
-				    config->admin_socket);
+				    config->admin.listen);
 		break;
 	}
 	json_decref(answer);

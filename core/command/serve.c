@@ -90,8 +90,7 @@ static int start_parts(struct daemon *daemon, struct err *err)
 	reload->server = server_start(reload->config, reload->pipeline, 0, err);
 	if (!reload->server)
 		return -1;
-	daemon->admin =
-	    admin_start(reload->config->admin_socket, daemon->store, reload->pipeline, &hooks, err);
+	daemon->admin = admin_start(reload->config, daemon->store, reload->pipeline, &hooks, err);
 	return daemon->admin ? pipeline_run(reload->pipeline, err) : -1;
 }
 
@@ -110,7 +109,7 @@ static void say_ready(struct daemon *daemon)
 				  config->agents[i].name, NULL);
 	log_event(LOG_LEVEL_INFO, "containment", "active", run_containment(), NULL);
 	log_event(LOG_LEVEL_INFO, "listening", "address", address, "version", OPW_VERSION, "config",
-		  config->path, "admin", config->admin_socket, "cli_executor",
+		  config->path, "admin", config->admin.listen, "cli_executor",
 		  config->features.cli_executor ? "on" : "off", "safe_mode",
 		  config->executor.safe_mode ? "on" : "off", NULL);
 	config_unref(config);
@@ -273,6 +272,7 @@ int command_serve(const struct command_line *line)
 	sigset_t signals;
 	struct err err;
 
+	log_find_journal();
 	/* first, so that nobody else inherits what names the socket */
 	if (notify_open(&daemon.notify, &err) < 0)
 		log_event(LOG_LEVEL_WARN, "cannot tell the service manager", "why", err.text, NULL);

@@ -235,7 +235,8 @@ int config_load(const struct config_options *options, struct config **config, st
 	if (!loaded)
 		goto out;
 	rc = judge(report, loaded, options->unset_env_is_warning, mistakes, warnings, err);
-	if (rc < 0 && options->tolerant && loaded->admin_socket && loaded->queue.path)
+	if (rc < 0 && options->tolerant && (loaded->admin.socket || loaded->admin.address) &&
+	    loaded->queue.path)
 		rc = 0;
 	if (rc == 0) {
 		*config = loaded;

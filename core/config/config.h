@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/log.h"
 
 enum config_permissions { PERMISSIONS_WORKSPACE, PERMISSIONS_FULL };
 enum config_callback { CALLBACK_API, CALLBACK_MCP };
@@ -100,7 +101,19 @@ struct config {
 	char *templates_dir;
 
 	char *share_dir; /* share/openpr-webhook of this installation, or the source tree's root */
-	char *admin_socket; /* path of the unix socket */
+
+	struct {
+		char *listen;  /* as config.lua says it, for people */
+		char *socket;  /* path of the unix socket, or NULL: */
+		char *address; /* "host:port" */
+		char *token;   /* of the address; NULL with a socket */
+		bool allow_remote;
+	} admin;
+
+	struct {
+		bool json;
+		enum log_level level;
+	} log;
 
 	char *printed;	 /* what config_print() gives */
 	atomic_int refs; /* config_ref() and config_unref() alone touch it */

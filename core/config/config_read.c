@@ -47,7 +47,11 @@ static const struct field config_fields[] = {
 	FIELD("policies.time_limit", INT64, policies.time_limit),
 	FIELD("policies.memory_limit", SIZE, policies.memory_limit),
 	FIELD("templates.dir", TEXT, templates_dir),
-	FIELD("admin.socket", TEXT, admin_socket),
+	FIELD("admin.listen", TEXT, admin.listen),
+	FIELD("admin.socket", TEXT, admin.socket),
+	FIELD("admin.address", TEXT, admin.address),
+	FIELD("admin.token", TEXT, admin.token),
+	FIELD("admin.allow_remote", BOOL, admin.allow_remote),
 };
 
 #undef FIELD
@@ -191,12 +195,23 @@ static int read_state_dir(struct config *config)
 	return config->queue.path && !config->queue.state_dir ? -1 : 0;
 }
 
+static void read_log(const json_t *from, struct config *config)
+{
+	const char *format = json_str(from, "format"), *level = json_str(from, "level");
+
+	config->log.json = format && strcmp(format, "json") == 0;
+	config->log.level = LOG_LEVEL_INFO;
+	if (level)
+		log_parse_level(level, &config->log.level);
+}
+
 static int read_all(const json_t *from, struct config *config)
 {
 	const char *callback = json_str(from, "openpr.callback");
 
 	if (callback && strcmp(callback, "mcp") == 0)
 		config->openpr.callback = CALLBACK_MCP;
+	read_log(json_at(from, "log"), config);
 	if (read_fields(from, config_fields, COUNT(config_fields), config) < 0 ||
 	    read_texts(json_at(from, "webhook.secrets"), &config->webhook.secrets,
 		       &config->webhook.secret_count) < 0 ||

@@ -167,6 +167,8 @@ static void set_request(struct http *http, const struct http_request *request,
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
 	if (request->unix_socket)
 		curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
+	if (request->direct)
+		curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
 	if (!get) { /* without a body too: a length of 0 is said */
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body ? request->body : "");

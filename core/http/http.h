@@ -26,6 +26,7 @@ void http_free(struct http *http);
 struct http_request {
 	const char *method, *url;
 	const char *unix_socket;    /* NULL: TCP */
+	bool direct;		    /* past every proxy that the environment names */
 	const char *bearer;	    /* NULL: none */
 	const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
 	const void *body;	    /* NULL: none; sent as application/json */

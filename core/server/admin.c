@@ -1,11 +1,14 @@
 #include "server/admin.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/admin_api.h"
+#include "server/admin_guard.h"
 #include "server/admin_socket.h"
 #include "server/conn.h"
+#include "server/listener.h"
 #include "server/loop.h"
 #include "server/reply.h"
 
@@ -18,14 +21,58 @@
 struct admin {
 	struct site site;
 	struct admin_api api;
-	struct admin_socket sock;
-	char *path;
+	struct admin_guard *guard;
+	struct admin_socket sock; /* with `path` */
+	char *path;		  /* NULL: TCP */
 	struct loop *loop;
 };
+
+static struct admin_value header(const h2o_req_t *req, const h2o_token_t *name)
+{
+	const ssize_t at = h2o_find_header(&req->headers, name, -1);
+
+	if (at < 0)
+		return (struct admin_value){ 0 };
+	return (struct admin_value){ req->headers.entries[at].value.base,
+				     req->headers.entries[at].value.len };
+}
+
+static struct admin_value origin_of(const h2o_req_t *req)
+{
+	const ssize_t at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("origin"), -1);
+
+	if (at < 0)
+		return (struct admin_value){ 0 };
+	return (struct admin_value){ req->headers.entries[at].value.base,
+				     req->headers.entries[at].value.len };
+}
+
+/* Answers and returns false when the one who asks may not. */
+static bool let_in(const struct admin *admin, struct conn *conn, const h2o_req_t *req)
+{
+	const struct admin_value host = { req->input.authority.base, req->input.authority.len };
+	const char *why = NULL;
+	char body[128];
+	const int status = admin_guard_check(admin->guard, host, origin_of(req),
+					     header(req, H2O_TOKEN_AUTHORIZATION), &why);
+
+	if (status == 0)
+		return true;
+	conn_count(conn, REFUSED_BAD_SIGNATURE);
+	snprintf(body, sizeof(body), "{\"error\":\"%s\"}", why);
+	reply_send(conn, &(struct reply){ .status = status,
+					  .body = body,
+					  .len = strlen(body),
+					  .bearer = status == 401 });
+	return false;
+}
 
 static void serve(struct loop *loop, struct conn *conn, h2o_req_t *req)
 {
 	const struct admin *admin = loop->site->ctx;
+
+	if (!let_in(admin, conn, req))
+		return;
 	const h2o_iovec_t method =
 	    h2o_strdup(&req->pool, req->input.method.base, req->input.method.len);
 	const h2o_iovec_t path = h2o_strdup(&req->pool, req->input.path.base, req->input.path.len);
@@ -56,17 +103,22 @@ static void admin_free(struct admin *admin)
 {
 	crowd_free(admin->site.crowd);
 	tally_free(admin->site.tally);
+	admin_guard_free(admin->guard);
 	free(admin->path);
 	free(admin);
 }
 
-static struct admin *admin_new(const char *path)
+static struct admin *admin_new(const struct config *config, struct err *err)
 {
 	struct admin *admin = calloc(1, sizeof(*admin));
 
-	if (!admin)
+	if (!admin) {
+		err_set(err, ERR_NOMEM, "out of memory");
 		return NULL;
-	admin->path = strdup(path);
+	}
+	admin->guard = admin_guard_new(config->admin.address, config->admin.token,
+				       config->admin.allow_remote, err);
+	admin->path = config->admin.socket ? strdup(config->admin.socket) : NULL;
 	admin->site = (struct site){
 		.crowd = crowd_new(MAX_CONNECTIONS, MAX_UNVERIFIED, wake, admin),
 		.tally = tally_new(),
@@ -75,28 +127,43 @@ static struct admin *admin_new(const char *path)
 		.serve = serve,
 		.ctx = admin,
 	};
-	if (admin->path && admin->site.crowd && admin->site.tally)
+	if (admin->guard && admin->site.crowd && admin->site.tally)
 		return admin;
+	if (admin->guard)
+		err_set(err, ERR_NOMEM, "out of memory");
 	admin_free(admin);
 	return NULL;
 }
 
-struct admin *admin_start(const char *socket_path, struct store *store, struct pipeline *pipeline,
-			  const struct admin_hooks *hooks, struct err *err)
+/* The listening socket, or -1. */
+static int open_socket(struct admin *admin, const struct config *config, struct err *err)
 {
-	struct admin *admin = admin_new(socket_path);
+	uint16_t port;
+	int fd;
 
-	if (!admin) {
-		err_set(err, ERR_NOMEM, "out of memory");
+	if (admin->path)
+		return admin_socket_open(admin->path, &admin->sock, err) < 0 ? -1 : admin->sock.fd;
+	if (listener_bind("admin.listen", config->admin.address, 1, &fd, &port, err) < 0)
+		return -1;
+	return fd;
+}
+
+struct admin *admin_start(const struct config *config, struct store *store,
+			  struct pipeline *pipeline, const struct admin_hooks *hooks,
+			  struct err *err)
+{
+	struct admin *admin = admin_new(config, err);
+
+	if (!admin)
 		return NULL;
-	}
 	admin->api = (struct admin_api){ .store = store, .pipeline = pipeline, .hooks = *hooks };
-	if (admin_socket_open(socket_path, &admin->sock, err) < 0) {
+	const int fd = open_socket(admin, config, err);
+	if (fd < 0) {
 		admin_free(admin);
 		return NULL;
 	}
 	site_init(&admin->site);
-	admin->loop = loop_new(&admin->site, 0, admin->sock.fd);
+	admin->loop = loop_new(&admin->site, 0, fd);
 	if (loop_start(admin->loop, err) < 0) {
 		admin_stop(admin);
 		return NULL;
@@ -108,7 +175,8 @@ void admin_stop(struct admin *admin)
 {
 	if (!admin)
 		return;
-	admin_socket_remove(admin->path, &admin->sock);
+	if (admin->path)
+		admin_socket_remove(admin->path, &admin->sock);
 	loop_ask_stop(admin->loop, STOP_PATIENCE);
 	loop_join(admin->loop);
 	loop_free(admin->loop);

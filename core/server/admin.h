@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The admin listener: a unix socket (0600) with a JSON API under /api, on a thread of its own that
- * may wait for the disk.
+ * The admin listener: a unix socket (0600), or a TCP address with a token, with a JSON API under
+ * /api, on a thread of its own that may wait for the disk.
  */
 
 #include "base/err.h"
@@ -25,8 +25,12 @@ struct admin_hooks {
 	json_t *(*counters)(void *ctx);
 };
 
-/* The hooks are copied, the rest is borrowed.  Refuses a path where another process answers, or
- * that is no socket; a folder that is missing is made (0700). */
-struct admin *admin_start(const char *socket_path, struct store *store, struct pipeline *pipeline,
-			  const struct admin_hooks *hooks, struct err *err);
+/*
+ * Listens where config->admin says.  The hooks and what config says are copied, the rest is
+ * borrowed.  Refuses a path where another process answers, or that is no socket, and a port that is
+ * taken; a folder that is missing is made (0700).
+ */
+struct admin *admin_start(const struct config *config, struct store *store,
+			  struct pipeline *pipeline, const struct admin_hooks *hooks,
+			  struct err *err);
 void admin_stop(struct admin *admin); /* accepts NULL; removes the socket */

@@ -43,26 +43,27 @@ int listener_descriptors(int max_connections, struct err *err)
 
 /* ---- binding ---- */
 
-static int resolve(const char *address, struct addrinfo **found, struct err *err)
+static int resolve(const char *option, const char *address, struct addrinfo **found,
+		   struct err *err)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
 	const char *colon = strrchr(address, ':');
 	char host[256];
 
 	if (!colon)
-		return err_set(err, ERR_CONFIG, "webhook.listen: \"%s\" is not host:port", address);
+		return err_set(err, ERR_CONFIG, "%s: \"%s\" is not host:port", option, address);
 	size_t len = (size_t)(colon - address);
 	if (len >= 2 && address[0] == '[' && address[len - 1] == ']') {
 		address++;
 		len -= 2;
 	}
 	if (len >= sizeof(host))
-		return err_set(err, ERR_CONFIG, "webhook.listen: the host is too long");
+		return err_set(err, ERR_CONFIG, "%s: the host is too long", option);
 	memcpy(host, address, len);
 	host[len] = '\0';
 	const int rc = getaddrinfo(len ? host : NULL, colon + 1, &hints, found);
 	if (rc != 0)
-		return err_set(err, ERR_CONFIG, "webhook.listen: %s: %s", host, gai_strerror(rc));
+		return err_set(err, ERR_CONFIG, "%s: %s: %s", option, host, gai_strerror(rc));
 	return 0;
 }
 
@@ -136,17 +137,19 @@ static int bind_all(const struct addrinfo *info, int count, int *fds, uint16_t *
 	return -1;
 }
 
-int listener_bind(const char *address, int count, int *fds, uint16_t *port, struct err *err)
+int listener_bind(const char *option, const char *address, int count, int *fds, uint16_t *port,
+		  struct err *err)
 {
 	struct addrinfo *found = NULL;
 	int rc = -1;
 
-	if (resolve(address, &found, err) < 0)
+	if (resolve(option, address, &found, err) < 0)
 		return -1;
 	for (const struct addrinfo *info = found; info && rc < 0; info = info->ai_next)
 		rc = bind_all(info, count, fds, port);
 	if (rc < 0)
-		err_set(err, ERR_IO, "cannot listen on %s: %s", address, strerror(errno));
+		err_set(err, ERR_IO, "%s: cannot listen on %s: %s", option, address,
+			strerror(errno));
 	freeaddrinfo(found);
 	return rc;
 }

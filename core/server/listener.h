@@ -14,8 +14,10 @@ struct loop;
 /*
  * Binds `count` sockets to "host:port" (SO_REUSEPORT, so that the kernel spreads connections over
  * them; port 0: any free one, the same for all).  A port that anybody else listens on is refused.
+ * `option` is where config.lua says so, for errors.
  */
-int listener_bind(const char *address, int count, int *fds, uint16_t *port, struct err *err);
+int listener_bind(const char *option, const char *address, int count, int *fds, uint16_t *port,
+		  struct err *err);
 
 /* Raises RLIMIT_NOFILE to the hard limit; fails when that is not enough for so many connections. */
 int listener_descriptors(int max_connections, struct err *err);

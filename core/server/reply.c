@@ -20,6 +20,7 @@ static const char *reason_of(int status)
 		{ 202, "Accepted" },
 		{ 400, "Bad Request" },
 		{ 401, "Unauthorized" },
+		{ 403, "Forbidden" },
 		{ 404, "Not Found" },
 		{ 405, "Method Not Allowed" },
 		{ 408, "Request Timeout" },
@@ -62,6 +63,9 @@ void reply_send(struct conn *conn, const struct reply *reply)
 	if (reply->allow)
 		h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("allow"), 0, NULL,
 				      reply->allow, strlen(reply->allow));
+	if (reply->bearer)
+		h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("www-authenticate"),
+				      0, NULL, H2O_STRLIT("Bearer"));
 	if (reply->retry_after > 0) {
 		snprintf(seconds, sizeof(seconds), "%d", reply->retry_after);
 		const h2o_iovec_t value = h2o_strdup(&req->pool, seconds, strlen(seconds));

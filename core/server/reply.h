@@ -16,6 +16,7 @@ struct reply {
 	size_t len;
 	int retry_after;   /* s; 0: no such header */
 	const char *allow; /* 405: the methods there are; NULL: no such header */
+	bool bearer;	   /* 401: asks for a token */
 	bool close;
 };
 

@@ -133,7 +133,8 @@ static int loops_make(struct server *server, const struct config *config, int lo
 {
 	int fds[LOOPS_MAX];
 
-	if (listener_bind(config->webhook.listen, loops, fds, &server->port, err) < 0)
+	if (listener_bind("webhook.listen", config->webhook.listen, loops, fds, &server->port,
+			  err) < 0)
 		return -1;
 	for (; server->count < loops; server->count++)
 		server->loops[server->count] =

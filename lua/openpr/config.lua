@@ -164,9 +164,22 @@ local tunnel = s.record {
 }
 
 local admin = s.record {
-  doc = "Where the verbs of the command line find the daemon.",
-  { "listen", s.string { default = "unix:./admin.sock", rule = rules.socket, doc = [[
-    A socket that only the daemon's own user can open, as `unix:PATH`.]] } },
+  doc = "Where the verbs of the command line, `/metrics` and the API (docs/api.md) find the daemon.",
+  { "listen", s.string { default = "unix:./admin.sock", rule = rules.admin_listen, doc = [[
+    A socket that only the daemon's own user can open, as `unix:PATH`; or an address and port, which need
+    `token`.]] } },
+  { "token", s.string { secret = true, rule = rules.admin_token, doc = [[
+    What every request over TCP must carry, as `Authorization: Bearer TOKEN`; 16 bytes at least.]] } },
+  { "allow_remote", s.boolean { default = false, doc = [[
+    `listen` may be an address that other machines reach. Nothing is encrypted there, not even the token.]] } },
+}
+
+local log = s.record {
+  doc = "What the daemon writes to standard error: one line a fact.",
+  { "format", s.choice { values = { "logfmt", "json" }, default = "logfmt", doc = [[
+    How a line is written. To the journal, each line begins with its priority instead of holding time and level.]] } },
+  { "level", s.choice { values = { "debug", "info", "warn", "error" }, default = "info", doc = [[
+    What is less important is not written; `--verbose` means `"debug"`.]] } },
 }
 
 -- executors: the names that were compiled in.
@@ -185,5 +198,6 @@ return function(executors)
     { "templates", templates },
     { "tunnel", tunnel },
     { "admin", admin },
+    { "log", log },
   }
 end

@@ -3,9 +3,10 @@
 --
 -- Functions of string are called by their full names: where config.lua runs, texts have no methods.
 
+local rules = require "openpr.config_rules"
 local s = require "openpr.schema"
 
-local lower = string.lower
+local find, lower = string.find, string.lower
 
 local function section(raw, name)
   local value = rawget(raw, name)
@@ -94,7 +95,19 @@ local function permissions(config, _, ctx)
   end
 end
 
-local checks = { webhook_secrets, unverified, gates, callback, working_dirs, agent_names, permissions }
+local function admin(config, raw, ctx)
+  local listen, said = config.admin.listen, section(raw, "admin")
+  if not listen or find(listen, "^unix:") then return end
+  if said.token == nil then
+    s.mistake(ctx, "admin.token", "is required with an address and port; `openssl rand -hex 32` makes one")
+  end
+  if not rules.is_loopback(listen) and said.allow_remote ~= true then
+    s.mistake(ctx, "admin.listen", "is an address that other machines reach, and nothing is encrypted there: listen on "
+              .. "127.0.0.1 behind a proxy with TLS, or set admin.allow_remote = true")
+  end
+end
+
+local checks = { webhook_secrets, unverified, gates, callback, working_dirs, agent_names, permissions, admin }
 
 return function(config, raw, ctx)
   for _, check in ipairs(checks) do check(config, raw, ctx) end

@@ -214,7 +214,9 @@ local function for_program(config)
   config.webhook.secrets = secrets
   config.agents = agents(config)
   config.openpr.bots = rows(config.openpr.bots, function(name, bot) return { name = name, token = bot.token } end)
-  config.admin = { socket = config.admin.listen and string.gsub(config.admin.listen, "^unix:", "") }
+  local listen = config.admin.listen or ""
+  config.admin.socket = string.match(listen, "^unix:(.*)$")
+  config.admin.address = not config.admin.socket and config.admin.listen or nil
   config.labels = rows(config.labels, function(id, name) return pair(string.lower(id), name) end)
   config.tunnel = nil
   return config

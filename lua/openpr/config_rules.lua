@@ -74,6 +74,14 @@ function rules.token(text, ctx)
   return rules.secret(text, ctx)
 end
 
+function rules.admin_token(text, ctx)
+  if text ~= s.PLACEHOLDER and #text < SHORT_SECRET then
+    return nil, string.format("has fewer than %d bytes and can be guessed; `openssl rand -hex 32` makes one",
+                              SHORT_SECRET)
+  end
+  return rules.token(text, ctx)
+end
+
 -- An empty or relative part would mean the folder that an agent works in, whose files are not ours.
 function rules.search_path(text)
   for part in string.gmatch(text .. ":", "([^:]*):") do
@@ -102,9 +110,21 @@ function rules.bot_id(text)
   return lower(text)
 end
 
-function rules.socket(text, ctx)
+-- Names under which only this machine reaches itself.
+function rules.is_loopback(address)
+  local host = match(address, "^(.+):%d+$") or ""
+  return find(host, "^127%.%d+%.%d+%.%d+$") ~= nil or host == "[::1]" or lower(host) == "localhost"
+end
+
+-- "unix:PATH", or "host:port" with a port that clients can know.
+function rules.admin_listen(text, ctx)
   local path = match(text, "^unix:(.+)$")
-  if not path then return nil, "is not unix:PATH, as unix:./admin.sock" end
+  if not path then
+    if find(text, "^unix:") or find(text, "/", 1, true) or not rules.listen(text) or find(text, ":0+$") then
+      return nil, "is neither unix:PATH, as unix:./admin.sock, nor host:port, as 127.0.0.1:8092"
+    end
+    return text
+  end
   path = s.absolute(path, ctx.folder)
   if #path > LONGEST_SOCKET then
     return nil, string.format("is longer than the %d bytes that the path of a socket may have", LONGEST_SOCKET)

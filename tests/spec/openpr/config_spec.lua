@@ -143,10 +143,36 @@ describe("config.lua", function()
     assert.equal("/usr/local/bin:/usr/bin:/bin", path(false))
   end)
 
+  it("takes an address for the admin listener only with a token, and only of this machine", function()
+    local function admin(text) return mistakes("admin = { " .. text .. " }") end
+    local token = 'token = "0123456789abcdef"'
+    assert.same({ "admin.token: is required with an address and port; `openssl rand -hex 32` makes one" },
+                admin 'listen = "127.0.0.1:8092"')
+    for _, host in ipairs { "127.0.0.1", "localhost", "[::1]", "127.1.2.3" } do
+      assert.same({}, admin(('listen = "%s:8092", %s'):format(host, token)), host)
+    end
+    for _, host in ipairs { "0.0.0.0", "[::]", "192.168.1.1", "box.lan", "127.0.0.1.evil.example" } do
+      assert.matches("^admin%.listen: is an address that other machines reach",
+                     admin(('listen = "%s:8092", %s'):format(host, token))[1], 1, host)
+      assert.same({}, admin(('listen = "%s:8092", allow_remote = true, %s'):format(host, token)), host)
+    end
+    assert.matches("fewer than 16 bytes", admin('listen = "127.0.0.1:8092", token = "0123456789abcde"')[1])
+    for _, wrong in ipairs { "127.0.0.1:0", "127.0.0.1", "unix:", "./admin.sock", "127.0.0.1:99999" } do
+      assert.equal(1, #admin(('listen = "%s", %s'):format(wrong, token)), wrong)
+    end
+    local config = load_table('admin = { listen = "127.0.0.1:8092", ' .. token .. " }").config
+    assert.same({ "127.0.0.1:8092", nil }, { config.admin.address, config.admin.socket })
+  end)
+
+  it("knows how to log", function()
+    assert.same({ format = "logfmt", level = "info" }, load_table("").config.log)
+    assert.same({ format = "json", level = "warn" }, load_table('log = { format = "json", level = "warn" }').config.log)
+    assert.equal(2, #mistakes 'log = { format = "xml", level = "loud" }')
+  end)
+
   it("keeps the path of the socket within what the system takes", function()
     assert.same({}, mistakes(('admin = { listen = "unix:/%s" }'):format(("x"):rep(106))))
     assert.equal(1, #mistakes(('admin = { listen = "unix:/%s" }'):format(("x"):rep(107))))
-    assert.equal(1, #mistakes 'admin = { listen = "127.0.0.1:8092" }')
     assert.equal("/etc/app/a.sock", load_table('admin = { listen = "unix:./a.sock" }').config.admin.socket)
   end)
 

@@ -11,9 +11,11 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/redact.h"
 #include "base/utf8.h"
@@ -62,6 +64,10 @@ static int reset(void **state)
 	(void)state;
 	redact_clear();
 	log_set_level(LOG_LEVEL_INFO);
+	log_set_json(false);
+	log_about(NULL);
+	unsetenv("JOURNAL_STREAM");
+	log_find_journal();
 	return 0;
 }
 
@@ -157,6 +163,88 @@ static void test_secrets_do_not_get_out(void **state)
 	assert_null(strstr(captured, "s3c"));
 }
 
+static void test_a_thread_says_what_it_works_on(void **state)
+{
+	const struct log_ids ids = { .event = "e1", .issue = "i1" };
+
+	(void)state;
+	log_about(&ids);
+	CAPTURE(log_event(LOG_LEVEL_INFO, "x", "a", "1", NULL));
+	ends_with(" msg=x a=1 event=e1 issue=i1\n");
+	CAPTURE(log_event(LOG_LEVEL_INFO, "x", "issue", "i2", "event", NULL, "run", "r2", NULL));
+	ends_with(" msg=x issue=i2 run=r2 event=e1\n");
+	log_about(NULL);
+	CAPTURE(log_event(LOG_LEVEL_INFO, "x", "a", "1{", "b", ">", "c", "2", NULL));
+	ends_with(" msg=x a=1{ b=> c=2\n");
+}
+
+static void test_json_is_json(void **state)
+{
+	struct err err;
+
+	(void)state;
+	redact_add("s3cret-token");
+	log_set_json(true);
+	CAPTURE(log_event(LOG_LEVEL_WARN, "two words", "a", "q\" \\ \n\x01\x7f\xc2\x9b\xff", "b",
+			  NULL, "c", "s3cret-token", "d", "", NULL));
+	assert_non_null(strstr(captured, ",\"level\":\"warn\",\"msg\":\"two words\",\"a\":"));
+	json_t *line = json_parse(captured, strlen(captured), &err);
+	assert_non_null(line);
+	assert_int_equal(json_object_size(line), 6);
+	assert_string_equal(json_str(line, "a"), "q\" \\ \n\x01\x7f\xc2\x9b\xef\xbf\xbd");
+	assert_string_equal(json_str(line, "c"), "[secret]");
+	assert_string_equal(json_str(line, "d"), "");
+	json_decref(line);
+	char value[4096];
+	memset(value, 'a', sizeof(value));
+	value[sizeof(value) - 1] = '\0';
+	CAPTURE(log_event(LOG_LEVEL_INFO, "x", "a", value, NULL));
+	ends_with("aaa...\"}\n");
+}
+
+static void test_the_journal_gets_priorities_instead_of_time(void **state)
+{
+	char stream[64];
+	struct stat st;
+	FILE *file;
+
+	(void)state;
+	const int saved = begin_capture(&file);
+	assert_int_equal(fstat(STDERR_FILENO, &st), 0);
+	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_find_journal();
+	log_set_level(LOG_LEVEL_DEBUG);
+	log_event(LOG_LEVEL_DEBUG, "a", NULL);
+	log_event(LOG_LEVEL_INFO, "b", "run", "r", NULL);
+	log_event(LOG_LEVEL_WARN, "c", NULL);
+	log_set_json(true);
+	log_event(LOG_LEVEL_ERROR, "d", NULL);
+	end_capture(file, saved);
+	assert_string_equal(captured, "<7>msg=a\n<6>msg=b run=r\n<4>msg=c\n<3>{\"msg\":\"d\"}\n");
+	log_find_journal(); /* standard error is another file now */
+	log_set_json(false);
+	CAPTURE(log_event(LOG_LEVEL_INFO, "x", NULL));
+	ends_with(" level=info msg=x\n");
+	setenv("JOURNAL_STREAM", "nonsense", 1);
+	log_find_journal();
+	CAPTURE(log_event(LOG_LEVEL_INFO, "x", NULL));
+	ends_with(" level=info msg=x\n");
+}
+
+static void test_levels_have_names(void **state)
+{
+	enum log_level level = LOG_LEVEL_WARN;
+
+	(void)state;
+	assert_false(log_parse_level("loud", &level));
+	assert_int_equal(level, LOG_LEVEL_WARN);
+	assert_true(log_parse_level("debug", &level));
+	assert_int_equal(level, LOG_LEVEL_DEBUG);
+	assert_true(log_parse_level("error", &level));
+	assert_int_equal(level, LOG_LEVEL_ERROR);
+}
+
 static void test_errno_survives(void **state)
 {
 	(void)state;
@@ -220,6 +308,10 @@ int main(void)
 		cmocka_unit_test_setup(test_what_is_not_utf8_is_repaired, reset),
 		cmocka_unit_test_setup(test_long_values_are_cut_between_characters, reset),
 		cmocka_unit_test_setup(test_secrets_do_not_get_out, reset),
+		cmocka_unit_test_setup(test_a_thread_says_what_it_works_on, reset),
+		cmocka_unit_test_setup(test_json_is_json, reset),
+		cmocka_unit_test_setup(test_the_journal_gets_priorities_instead_of_time, reset),
+		cmocka_unit_test_setup(test_levels_have_names, reset),
 		cmocka_unit_test_setup(test_errno_survives, reset),
 		cmocka_unit_test_setup(test_lines_of_threads_do_not_mix, reset),
 	};

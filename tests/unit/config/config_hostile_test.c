@@ -112,13 +112,13 @@ static void test_values_that_are_no_data(void **state)
 	assert_string_equal(
 	    trial_mistakes(),
 	    "[0]: is not an option; there are webhook, features, executor, openpr, agents, "
-	    "labels, queue, policies, templates, tunnel, admin\n"
+	    "labels, queue, policies, templates, tunnel, admin, log\n"
 	    "[a number]: is not an option; there are webhook, features, executor, openpr, agents, "
-	    "labels, queue, policies, templates, tunnel, admin\n"
+	    "labels, queue, policies, templates, tunnel, admin, log\n"
 	    "[a table]: is not an option; there are webhook, features, executor, openpr, agents, "
-	    "labels, queue, policies, templates, tunnel, admin\n"
+	    "labels, queue, policies, templates, tunnel, admin, log\n"
 	    "[true or false]: is not an option; there are webhook, features, executor, openpr, "
-	    "agents, labels, queue, policies, templates, tunnel, admin\n"
+	    "agents, labels, queue, policies, templates, tunnel, admin, log\n"
 	    "agents.t.cli: is required\n"
 	    "agents.t.t: is not an option; there are type, cli, working_dir, prompt_template, "
 	    "mention_template, model, bots, permissions, trust_repository, env, timeout_secs, "

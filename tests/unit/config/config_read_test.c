@@ -55,7 +55,7 @@ static void test_plain_values(void **state)
 	assert_int_equal(config->queue.max_output, 1 << 30);
 	assert_true(config->policies.time_limit == 200);
 	assert_int_equal(config->policies.memory_limit, 8 << 20);
-	assert_string_equal(config->admin_socket, "/run/x/a.sock");
+	assert_string_equal(config->admin.socket, "/run/x/a.sock");
 }
 
 static void test_secrets_come_in_order(void **state)

@@ -51,7 +51,7 @@ static void test_relative_paths_begin_at_the_file(void **state)
 	assert_string_equal(config->policies.dir, expected);
 	assert_string_equal(config->templates_dir, "/srv/tpl");
 	snprintf(expected, sizeof(expected), "%s/admin.sock", trial.folder);
-	assert_string_equal(config->admin_socket, expected);
+	assert_string_equal(config->admin.socket, expected);
 }
 
 static void test_paths_do_not_depend_on_how_the_file_was_named(void **state)
@@ -153,7 +153,7 @@ static void test_a_tolerant_reader_gets_what_can_be_told(void **state)
 	    config_load(&options, &trial.config, &trial.mistakes, &trial.warnings, &trial.err), 0);
 	holds(trial_mistakes(), "nonsense: is not an option");
 	snprintf(expected, sizeof(expected), "%s/admin.sock", trial.folder);
-	assert_string_equal(trial.config->admin_socket, expected);
+	assert_string_equal(trial.config->admin.socket, expected);
 	/* Not what it needs itself. */
 	trial_load("queue = { path = 7 }");
 	trial_forget();

@@ -14,12 +14,14 @@
 
 #include "client.h"
 #include "server/admin.h"
+#include "server/listener.h"
 #include "stand_in.h"
 
 static char folder[64], path[128];
 static struct pipeline *pipeline;
 static struct admin *admin;
 static int reloads;
+static struct config config;
 
 static int on_reload(void *ctx, struct buf *mistakes, struct err *err)
 {
@@ -40,9 +42,11 @@ static int setup(void **state)
 	if (!mkdtemp(folder))
 		return -1;
 	snprintf(path, sizeof(path), "%s/admin.sock", folder);
+	memset(&config, 0, sizeof(config));
+	config.admin.socket = path;
 	pipeline = stand_in_new();
 	reloads = 0;
-	admin = admin_start(path, NULL, pipeline, &hooks, &err);
+	admin = admin_start(&config, NULL, pipeline, &hooks, &err);
 	return admin ? 0 : -1;
 }
 
@@ -141,9 +145,73 @@ static void test_a_second_one_is_refused(void **state)
 	struct err err;
 
 	(void)state;
-	assert_null(admin_start(path, NULL, pipeline, &hooks, &err));
+	assert_null(admin_start(&config, NULL, pipeline, &hooks, &err));
 	assert_int_equal(err.code, ERR_CONFLICT);
 	assert_true(client_connect_path(path) >= 0);
+}
+
+static void test_no_web_page_gets_in(void **state)
+{
+	struct client_answer answer;
+
+	(void)state;
+	assert_int_equal(
+	    ask("POST /api/drain HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\n\r\n", &answer),
+	    403);
+	assert_false(stand_in_drained(pipeline));
+	assert_null(client_header(&answer, "access-control-allow-origin"));
+}
+
+/* A port that is free now. */
+static uint16_t free_port(void)
+{
+	uint16_t port;
+	struct err err;
+	int fd;
+
+	assert_int_equal(listener_bind("x", "127.0.0.1:0", 1, &fd, &port, &err), 0);
+	close(fd);
+	return port;
+}
+
+static void test_over_tcp_with_a_token(void **state)
+{
+	static char token[] = "0123456789abcdef0123", address[32];
+	struct config remote = { .admin = { .address = address } };
+	struct client_answer answer;
+	struct err err;
+	const uint16_t port = free_port();
+
+	(void)state;
+	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)port);
+	assert_null(admin_start(&remote, NULL, pipeline, &hooks, &err));
+	assert_int_equal(err.code, ERR_CONFIG);
+	remote.admin.token = token;
+	struct admin *over_tcp = admin_start(&remote, NULL, pipeline, &hooks, &err);
+	assert_non_null(over_tcp);
+	assert_null(admin_start(&remote, NULL, pipeline, &hooks, &err));
+	assert_int_equal(err.code, ERR_IO);
+
+	client_ask(port, "POST /api/drain HTTP/1.1\r\nHost: localhost\r\n\r\n", &answer);
+	assert_int_equal(answer.status, 401);
+	assert_string_equal(client_header(&answer, "www-authenticate"), "Bearer");
+	client_ask(port,
+		   "POST /api/drain HTTP/1.1\r\nHost: localhost\r\n"
+		   "Authorization: Bearer 0123456789abcdef012\r\n\r\n",
+		   &answer);
+	assert_int_equal(answer.status, 401);
+	client_ask(port,
+		   "POST /api/drain HTTP/1.1\r\nHost: evil.example\r\n"
+		   "Authorization: Bearer 0123456789abcdef0123\r\n\r\n",
+		   &answer);
+	assert_int_equal(answer.status, 403);
+	assert_false(stand_in_drained(pipeline));
+	client_ask(port,
+		   "GET /api/runs HTTP/1.1\r\nHost: localhost:1\r\n"
+		   "authorization: bearer 0123456789abcdef0123\r\n\r\n",
+		   &answer);
+	assert_int_equal(answer.status, 200);
+	admin_stop(over_tcp);
 }
 
 static void test_stops_and_starts(void **state)
@@ -157,7 +225,7 @@ static void test_stops_and_starts(void **state)
 	assert_true(client_closed(idle));
 	close(idle);
 	assert_int_equal(access(path, F_OK), -1);
-	admin = admin_start(path, NULL, pipeline, &hooks, &err);
+	admin = admin_start(&config, NULL, pipeline, &hooks, &err);
 	assert_non_null(admin);
 	assert_int_equal(ask("GET /api/runs HTTP/1.1\r\nHost: localhost\r\n\r\n", &answer), 200);
 	admin_stop(NULL);
@@ -173,6 +241,8 @@ int main(void)
 		CASE(test_is_as_strict_as_the_webhook),
 		CASE(test_more_clients_than_places),
 		CASE(test_a_second_one_is_refused),
+		CASE(test_no_web_page_gets_in),
+		CASE(test_over_tcp_with_a_token),
 		CASE(test_stops_and_starts),
 	};
 

@@ -46,7 +46,7 @@ static void test_takes_an_ipv6_address(void **state)
 	(void)state;
 	if (access("/proc/net/if_inet6", R_OK) < 0)
 		skip();
-	assert_int_equal(listener_bind("[::1]:0", 2, fds, &port, &err), 0);
+	assert_int_equal(listener_bind("webhook.listen", "[::1]:0", 2, fds, &port, &err), 0);
 	assert_true(port > 0);
 	close(fds[0]);
 	close(fds[1]);
@@ -63,7 +63,8 @@ static void test_says_what_is_wrong_with_an_address(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		struct err err = { 0 };
-		assert_int_equal(listener_bind(wrong[i], 1, fds, &port, &err), -1);
+		assert_int_equal(listener_bind("webhook.listen", wrong[i], 1, fds, &port, &err),
+				 -1);
 		assert_true(strlen(err.text) > 10);
 	}
 }
@@ -80,14 +81,14 @@ static void test_a_port_in_use_is_refused(void **state)
 	(void)state;
 	fixture_up(&fixture);
 	snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)fixture.port);
-	assert_int_equal(listener_bind(address, 2, fds, &port, &err), -1);
+	assert_int_equal(listener_bind("webhook.listen", address, 2, fds, &port, &err), -1);
 	assert_non_null(strstr(err.text, address));
 	assert_int_equal(err.code, ERR_IO);
 	fixture.config.webhook.listen = address;
 	assert_null(server_start(&fixture.config, fixture.pipeline, 2, &err));
 	fixture_down(&fixture);
 	/* It is free at once. */
-	assert_int_equal(listener_bind(address, 2, fds, &port, &err), 0);
+	assert_int_equal(listener_bind("webhook.listen", address, 2, fds, &port, &err), 0);
 	close(fds[0]);
 	close(fds[1]);
 }
