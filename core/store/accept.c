@@ -87,15 +87,16 @@ static int follow_repeat(struct txn *txn, const struct store_event *event,
 }
 
 static int follow_join(struct txn *txn, const char *event_id, const struct store_event *event,
-		       const struct verdict *verdict, struct store_answer *answer, struct err *err)
+		       const struct store_decision *decision, const struct verdict *verdict,
+		       struct store_answer *answer, struct err *err)
 {
 	const char *group_id = verdict->group_id;
 
 	if (fill_from(txn->db, group_id, answer, err) < 0 ||
 	    answer_runs(txn->db, group_id, answer, err) < 0)
 		return -1;
-	if (event->source == SOURCE_AI_TASK)
-		return ai_link(txn, event_id, event, group_id, err);
+	if (event->ai_task_id)
+		return decision->quiet ? 0 : ai_link(txn, event_id, event, group_id, err);
 	return db_run(txn->db,
 		      "UPDATE tasks SET asked_at = max(asked_at, ?) WHERE event_id = ?"
 		      " AND state <> 'ended'",
@@ -120,13 +121,13 @@ static int follow_decision(struct txn *txn, const char *event_id, const struct s
 		if (task_make(txn, event_id, event, decision, err) < 0 ||
 		    answer_runs(txn->db, event_id, answer, err) < 0)
 			return -1;
-		return event->source == SOURCE_AI_TASK
+		return event->ai_task_id && !decision->quiet
 			   ? ai_link(txn, event_id, event, event_id, err)
 			   : 0;
 	case ACTION_CANCEL:
 		return cancel_apply(txn, event, decision, &answer->cancelled, err);
 	case ACTION_IGNORE:
-		txn->no_wait = true;
+		txn->no_wait = event->source != SOURCE_TUNNEL;
 		return 0;
 	case ACTION_UNDECIDED:
 		txn->work = true;
@@ -139,7 +140,7 @@ static int follow_decision(struct txn *txn, const char *event_id, const struct s
 	}
 }
 
-int accept_follow(struct txn *txn, const char *event_id, const struct store_event *event,
+static int follow(struct txn *txn, const char *event_id, const struct store_event *event,
 		  const struct store_decision *decision, const struct verdict *verdict,
 		  struct store_answer *answer, struct err *err)
 {
@@ -150,10 +151,19 @@ int accept_follow(struct txn *txn, const char *event_id, const struct store_even
 	if (verdict->status == STATUS_DUPLICATE)
 		return follow_repeat(txn, event, answer, err);
 	if (verdict->status == STATUS_JOINED)
-		return follow_join(txn, event_id, event, verdict, answer, err);
+		return follow_join(txn, event_id, event, decision, verdict, answer, err);
 	if (verdict->by_decision)
 		return follow_decision(txn, event_id, event, decision, answer, err);
 	return 0;
+}
+
+int accept_follow(struct txn *txn, const char *event_id, const struct store_event *event,
+		  const struct store_decision *decision, const struct verdict *verdict,
+		  struct store_answer *answer, struct err *err)
+{
+	if (follow(txn, event_id, event, decision, verdict, answer, err) < 0)
+		return -1;
+	return event->dispatch_id ? dispatch_settle(txn, event_id, err) : 0;
 }
 
 /* ---- the job ---- */
@@ -200,11 +210,30 @@ static void free_acceptance(struct acceptance *acceptance)
 	free(acceptance);
 }
 
+/* 1: this run_id was seen.  Its event may be forgotten, its row of the tunnel is not. */
+static int find_dispatch(struct txn *txn, const char *run_id, struct store_answer *answer,
+			 struct err *err)
+{
+	char event_id[ID_SIZE];
+	const int rc = dispatch_repeat(txn, run_id, event_id, err);
+
+	if (rc != 1)
+		return rc;
+	memset(answer, 0, sizeof(*answer));
+	answer->status = STATUS_DUPLICATE;
+	if (!event_id[0])
+		return 1;
+	return answer_duplicate(txn->db, event_id, answer, err) < 0 ? -1 : 1;
+}
+
 /* 1: this key was seen, the answer is filled. */
 static int find_first(struct txn *txn, const struct store_event *event, struct store_answer *answer,
 		      struct err *err)
 {
 	_cleanup_free_ char *first = NULL;
+
+	if (event->dispatch_id)
+		return find_dispatch(txn, event->dispatch_id, answer, err);
 	/* A further attempt of an AI task answers as the first one that was taken. */
 	const int rc = db_string(
 	    txn->db,
@@ -231,7 +260,8 @@ static int accept_job(struct txn *txn, void *arg, struct err *err)
 		return seen < 0 ? -1 : 0;
 	id_make(id);
 	if (join_judge(txn->db, event, decision, &verdict, err) < 0 ||
-	    event_insert(txn->db, id, event, decision, &verdict, err) < 0)
+	    event_insert(txn->db, id, event, decision, &verdict, err) < 0 ||
+	    (event->dispatch_id && dispatch_insert(txn, id, event, err) < 0))
 		return -1;
 	return accept_follow(txn, id, event, decision, &verdict, &acceptance->answer, err);
 }

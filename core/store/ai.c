@@ -125,23 +125,11 @@ static int queue_end(struct txn *txn, const char *ai_task_id, const struct spoke
 	    err);
 }
 
-/* 1: every task of the group has ended; 0: not yet; -1. */
-static int all_ended(struct db *db, const char *group_id, struct err *err)
-{
-	int64_t alive = 0;
-	const int rc = db_number(db,
-				 "SELECT 1 FROM tasks WHERE event_id = ? AND state <> 'ended'"
-				 " LIMIT 1",
-				 DB_WITH(TEXT(group_id)), &alive, err);
-
-	return rc < 0 ? -1 : rc == 0;
-}
-
 static int queue_ends(struct txn *txn, const char *group_id, const json_t *ai_tasks,
 		      struct err *err)
 {
 	struct spokesman chosen = { .body = NULL };
-	int rc = json_array_size(ai_tasks) > 0 ? all_ended(txn->db, group_id, err) : 0;
+	int rc = json_array_size(ai_tasks) > 0 ? group_ended(txn->db, group_id, err) : 0;
 
 	if (rc == 1)
 		rc = choose(txn->db, group_id, &chosen, err);
@@ -198,7 +186,8 @@ int ai_link(struct txn *txn, const char *event_id, const struct store_event *eve
 		   " reason = 'superseded by a later attempt that was taken' WHERE ai_task_id = ?2"
 		   " AND id <> ?3 AND group_id IS NULL"
 		   " AND status IN ('held', 'observed', 'no_agent', 'disabled')",
-		   DB_WITH(TEXT(group_id), TEXT(event->ai_task_id), TEXT(event_id)), err) < 0)
+		   DB_WITH(TEXT(group_id), TEXT(event->ai_task_id), TEXT(event_id)), err) < 0 ||
+	    dispatch_settle_group(txn, group_id, err) < 0)
 		return -1;
 	return queue_end_of(txn, event->ai_task_id, group_id, err);
 }

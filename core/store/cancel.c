@@ -80,13 +80,15 @@ static int stop_running(struct txn *txn, const struct scope *scope, size_t *coun
 /* What was not taken yet never will be. */
 static int end_open_events(struct txn *txn, const struct scope *scope, struct err *err)
 {
-	return db_run(txn->db,
-		      "UPDATE events SET status = 'ignored', open = 0, rule = 'cancelled since',"
-		      " reason = ?1 WHERE open > 0 AND issue_id = ?2"
-		      " AND (?3 = '' OR bot_id = ?3) AND at <= ?4",
-		      DB_WITH(TEXT(scope->reason), TEXT(scope->issue_id), TEXT(scope->bot_id),
-			      INT(scope->at)),
-		      err);
+	if (db_run(txn->db,
+		   "UPDATE events SET status = 'ignored', open = 0, rule = 'cancelled since',"
+		   " reason = ?1 WHERE open > 0 AND issue_id = ?2"
+		   " AND (?3 = '' OR bot_id = ?3) AND at <= ?4",
+		   DB_WITH(TEXT(scope->reason), TEXT(scope->issue_id), TEXT(scope->bot_id),
+			   INT(scope->at)),
+		   err) < 0)
+		return -1;
+	return dispatch_settle_issue(txn, scope->issue_id, err);
 }
 
 static int apply(struct txn *txn, const struct scope *scope, size_t *count, struct err *err)

@@ -8,8 +8,10 @@
 
 /* ---- writing ---- */
 
-/* 1: may be released; 2: the daemon itself decides it as soon as it can. */
-static int open_of(const struct store_decision *decision, const struct verdict *verdict)
+/* 1: may be released; 2: the daemon itself decides it as soon as it can.  A dispatch that starts
+ * nothing has its result, and the control plane gives the work to somebody else. */
+static int open_of(const struct store_event *event, const struct store_decision *decision,
+		   const struct verdict *verdict)
 {
 	if (!verdict->by_decision)
 		return 0;
@@ -17,9 +19,10 @@ static int open_of(const struct store_decision *decision, const struct verdict *
 	case ACTION_UNDECIDED:
 		return 2;
 	case ACTION_HOLD:
+		return 1;
 	case ACTION_DISABLED:
 	case ACTION_OBSERVE:
-		return 1;
+		return event->source != SOURCE_TUNNEL;
 	default:
 		return 0;
 	}
@@ -100,8 +103,8 @@ static int insert_row(struct db *db, const char *id, const struct store_event *e
 	    "INSERT INTO events (id, dedupe_key, source, name, kind, join_key, issue_id, issue_key,"
 	    " issue_title, issue_state, project_id, project_name, bot_id, bot_name, comment_id,"
 	    " actor_id, ai_task_id, ai_attempt, ai_max_attempts, removed_bots, at, received_at,"
-	    " status, rule, reason, gate, targets, group_id, open) VALUES (?, ?, ?, ?, ?, ?, ?, ?,"
-	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	    " status, rule, reason, gate, targets, group_id, open, delivery) VALUES (?, ?, ?, ?, ?,"
+	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	    DB_WITH(TEXT(id), TEXT(event->dedupe_key), TEXT(word_source(event->source)),
 		    TEXT(event->name), TEXT(word_kind(event->kind)), TEXT(event->join_key),
 		    TEXT(event->issue_id), TEXT(event->issue_key), TEXT(title),
@@ -111,7 +114,8 @@ static int insert_row(struct db *db, const char *id, const struct store_event *e
 		    INT(event->ai_max_attempts), TEXT(removed), INT(event->at),
 		    INT(event->received_at), TEXT(store_status_name(verdict->status)),
 		    TEXT(kept.rule), TEXT(kept.reason), TEXT(kept.gate), TEXT(kept.targets),
-		    TEXT(group_of(id, verdict)), INT(open_of(decision, verdict))),
+		    TEXT(group_of(id, verdict)), INT(open_of(event, decision, verdict)),
+		    TEXT(event->delivery)),
 	    err);
 	drop(&kept);
 	return rc;
@@ -131,20 +135,21 @@ int event_insert(struct db *db, const char *id, const struct store_event *event,
 		      err);
 }
 
-int event_update(struct db *db, const char *id, const struct store_decision *decision,
-		 const struct verdict *verdict, struct err *err)
+int event_update(struct db *db, const char *id, const struct store_event *event,
+		 const struct store_decision *decision, const struct verdict *verdict,
+		 struct err *err)
 {
 	struct kept kept;
 
 	keep(&kept, decision, verdict);
-	const int rc =
-	    db_run(db,
-		   "UPDATE events SET status = ?, rule = ?, reason = ?, gate = ?,"
-		   " targets = ?, group_id = ?, open = ? WHERE id = ?",
-		   DB_WITH(TEXT(store_status_name(verdict->status)), TEXT(kept.rule),
-			   TEXT(kept.reason), TEXT(kept.gate), TEXT(kept.targets),
-			   TEXT(group_of(id, verdict)), INT(open_of(decision, verdict)), TEXT(id)),
-		   err);
+	const int rc = db_run(db,
+			      "UPDATE events SET status = ?, rule = ?, reason = ?, gate = ?,"
+			      " targets = ?, group_id = ?, open = ? WHERE id = ?",
+			      DB_WITH(TEXT(store_status_name(verdict->status)), TEXT(kept.rule),
+				      TEXT(kept.reason), TEXT(kept.gate), TEXT(kept.targets),
+				      TEXT(group_of(id, verdict)),
+				      INT(open_of(event, decision, verdict)), TEXT(id)),
+			      err);
 	drop(&kept);
 	return rc;
 }
@@ -209,20 +214,21 @@ static int read_row(struct loaded *loaded, sqlite3_stmt *row)
 		&event->dedupe_key,   &event->name,	   &event->join_key,	&event->issue_id,
 		&event->issue_key,    &event->issue_title, &event->issue_state, &event->project_id,
 		&event->project_name, &event->bot_id,	   &event->bot_name,	&event->comment_id,
-		&event->actor_id,     &event->ai_task_id,  &event->completion,
+		&event->actor_id,     &event->ai_task_id,  &event->completion,	&event->delivery,
+		&event->dispatch_id,
 	};
 
 	for (int i = 0; i < (int)(sizeof(texts) / sizeof(texts[0])); i++)
 		*texts[i] = take(loaded, row, i);
-	event->source = word_to_source(db_text(row, 15));
-	event->kind = word_to_kind(db_text(row, 16));
-	event->ai_attempt = (int)db_int(row, 17);
-	event->ai_max_attempts = (int)db_int(row, 18);
-	event->at = db_int(row, 19);
-	event->received_at = db_int(row, 20);
-	loaded->stored.status = word_to_status(db_text(row, 21));
-	text_copy(loaded->stored.id, ID_SIZE, db_text(row, 22));
-	return read_removed(loaded, row, 23) < 0 || read_body(loaded, row, 24) < 0 ? -1 : 0;
+	event->source = word_to_source(db_text(row, 17));
+	event->kind = word_to_kind(db_text(row, 18));
+	event->ai_attempt = (int)db_int(row, 19);
+	event->ai_max_attempts = (int)db_int(row, 20);
+	event->at = db_int(row, 21);
+	event->received_at = db_int(row, 22);
+	loaded->stored.status = word_to_status(db_text(row, 23));
+	text_copy(loaded->stored.id, ID_SIZE, db_text(row, 24));
+	return read_removed(loaded, row, 25) < 0 || read_body(loaded, row, 26) < 0 ? -1 : 0;
 }
 
 int event_load(struct db *db, const char *id, struct store_stored **stored, struct err *err)
@@ -231,7 +237,8 @@ int event_load(struct db *db, const char *id, struct store_stored **stored, stru
 	    db,
 	    "SELECT dedupe_key, name, join_key, issue_id, issue_key, issue_title, issue_state,"
 	    " project_id, project_name, bot_id, bot_name, comment_id, actor_id, ai_task_id,"
-	    " completion, source, kind, ai_attempt, ai_max_attempts, at, received_at, status, id,"
+	    " completion, delivery, (SELECT run_id FROM dispatches d WHERE d.event_id = events.id"
+	    "  LIMIT 1), source, kind, ai_attempt, ai_max_attempts, at, received_at, status, id,"
 	    " removed_bots, body FROM events JOIN bodies ON event_id = id WHERE id = ?",
 	    DB_WITH(TEXT(id)), err);
 	int rc = row ? db_step(db, row, err) : -1;

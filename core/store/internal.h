@@ -76,8 +76,9 @@ int event_insert(struct db *db, const char *id, const struct store_event *event,
 		 const struct store_decision *decision, const struct verdict *verdict,
 		 struct err *err);
 /* Replaces the verdict of a stored event. */
-int event_update(struct db *db, const char *id, const struct store_decision *decision,
-		 const struct verdict *verdict, struct err *err);
+int event_update(struct db *db, const char *id, const struct store_event *event,
+		 const struct store_decision *decision, const struct verdict *verdict,
+		 struct err *err);
 /* Reads one with its body; ERR_NOTFOUND.  store_stored_free(). */
 int event_load(struct db *db, const char *id, struct store_stored **stored, struct err *err);
 /* ERR_NOTFOUND, ERR_CONFLICT.  *has_tasks: its tasks are held, not itself. */
@@ -140,6 +141,38 @@ int ai_repeat(struct txn *txn, const struct store_event *event, struct err *err)
 int ai_group_ended(struct txn *txn, const char *group_id, struct err *err);
 /* Takes back what ai_group_ended() queued and nobody sent. */
 int ai_take_back(struct txn *txn, const char *group_id, struct err *err);
+
+/* ---- dispatches ---- */
+
+/* 1: this run_id was seen; it is owed its ack again, and its result when there is one.  *event_id
+ * is its event ("": forgotten, or it never came). */
+int dispatch_repeat(struct txn *txn, const char *run_id, char event_id[ID_SIZE], struct err *err);
+/* The row of a new one, whose ack is owed from now on. */
+int dispatch_insert(struct txn *txn, const char *event_id, const struct store_event *event,
+		    struct err *err);
+/* Makes the result of this event's dispatch when it is final, and of all that joined its group. */
+int dispatch_settle(struct txn *txn, const char *event_id, struct err *err);
+int dispatch_settle_group(struct txn *txn, const char *group_id, struct err *err);
+/* An issue's open events were closed. */
+int dispatch_settle_issue(struct txn *txn, const char *issue_id, struct err *err);
+/* The group is to end anew: what was told or not yet told of its end is void. */
+int dispatch_reopen(struct txn *txn, const char *group_id, struct err *err);
+/* Its result is told once more. */
+int dispatch_tell_again(struct txn *txn, const char *group_id, struct err *err);
+/* The next number for ack_seq and result_seq. */
+int dispatch_next_seq(struct db *db, int64_t *seq, struct err *err);
+
+/* Whether every task of a group has ended: 1, 0, -1. */
+int group_ended(struct db *db, const char *group_id, struct err *err);
+
+/* The payload of task.result, from the tasks of a group that has ended, or from an event that
+ * starts nothing ("cancelled": it was taken back).  The caller frees; NULL with err filled. */
+char *result_of_group(struct db *db, const char *run_id, const char *issue_id, const char *group_id,
+		      struct err *err);
+char *result_of_event(struct db *db, const char *run_id, const char *issue_id, const char *event_id,
+		      struct err *err);
+char *result_cancelled(const char *run_id, const char *issue_id, const char *summary,
+		       struct err *err);
 
 /* ---- cancellations ---- */
 

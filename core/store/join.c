@@ -62,9 +62,9 @@ static int ai_joins(const struct ask *ask, struct err *err)
 
 /* The webhook events of an AI task's key, when all of them were ignored. */
 #define IGNORED_EVENT                                                                              \
-	"SELECT rule, reason FROM events e WHERE join_key = ?1 AND source <> 'ai_task'"            \
+	"SELECT rule, reason FROM events e WHERE join_key = ?1 AND ai_task_id IS NULL"             \
 	" AND NOT EXISTS (SELECT 1 FROM events o WHERE o.join_key = ?1"                            \
-	"  AND o.source <> 'ai_task' AND o.status <> 'ignored')"                                   \
+	"  AND o.ai_task_id IS NULL AND o.status <> 'ignored')"                                    \
 	" ORDER BY at DESC, id DESC LIMIT 1"
 
 static int ai_follows_ignored(const struct ask *ask, struct err *err)
@@ -87,6 +87,24 @@ static int ai_follows_ignored(const struct ask *ask, struct err *err)
 	}
 	db_done(row);
 	return 1;
+}
+
+/* ---- deliveries ---- */
+
+/* A dispatch that carries a delivery which came as a webhook or in another dispatch, or a webhook
+ * whose delivery a dispatch carried: the same work, however far it is. */
+static int delivery_joins(const struct ask *ask, struct err *err)
+{
+	const struct store_event *event = ask->event;
+	const char *delivery = event->dispatch_id ? event->delivery : event->dedupe_key;
+
+	if (!delivery || ask->decision->action == ACTION_CANCEL)
+		return 0;
+	return join(ask, STATUS_JOINED,
+		    "SELECT group_id FROM (SELECT group_id FROM events WHERE dedupe_key = ?1"
+		    " UNION ALL SELECT group_id FROM events WHERE delivery = ?1)"
+		    " WHERE group_id IS NOT NULL LIMIT 1",
+		    DB_WITH(TEXT(delivery)), err);
 }
 
 /* ---- webhook events ---- */
@@ -140,9 +158,9 @@ static int assignment_follows_ai(const struct ask *ask, struct err *err)
 	return join(ask, STATUS_JOINED,
 		    "SELECT g.id FROM events g WHERE g.id = (SELECT event_id FROM tasks"
 		    "  WHERE join_key = ?3 ORDER BY event_at DESC, id DESC LIMIT 1)"
-		    " AND g.source = 'ai_task' AND ?4 <= g.received_at + ?5"
+		    " AND g.ai_task_id IS NOT NULL AND ?4 <= g.received_at + ?5"
 		    " AND NOT EXISTS (SELECT 1 FROM events j WHERE j.group_id = g.id"
-		    "  AND j.source <> 'ai_task')" NOT_TAKEN_BACK("g.received_at", "?4"),
+		    "  AND j.ai_task_id IS NULL)" NOT_TAKEN_BACK("g.received_at", "?4"),
 		    DB_WITH(TEXT(event->issue_id), TEXT(bot_of(event)), TEXT(event->join_key),
 			    INT(event->at), INT(PAIR_WINDOW)),
 		    err);
@@ -223,16 +241,13 @@ int join_judge(struct db *db, const struct store_event *event,
 {
 	static rule_fn *const ai_task[] = { ai_repeats, ai_joins, ai_follows_ignored,
 					    decision_stands, NULL };
-	static rule_fn *const webhook[] = { mention_joins,
-					    assignment_pairs,
-					    assignment_follows_ai,
-					    assignment_waits,
-					    is_taken_back,
-					    decision_stands,
-					    NULL };
+	static rule_fn *const webhook[] = { delivery_joins,   mention_joins,
+					    assignment_pairs, assignment_follows_ai,
+					    assignment_waits, is_taken_back,
+					    decision_stands,  NULL };
 	const struct ask ask = { db, event, decision, verdict };
 
-	return first_that_applies(event->source == SOURCE_AI_TASK ? ai_task : webhook, &ask, err);
+	return first_that_applies(event->ai_task_id ? ai_task : webhook, &ask, err);
 }
 
 int join_known(struct db *db, const char *ai_task_id, const char *join_key, struct err *err)

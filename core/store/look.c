@@ -18,6 +18,10 @@
 	"    WHEN 'dead' THEN 2 ELSE 1 END) WHEN 3 THEN 'pending' WHEN 2 THEN 'dead'"              \
 	"    WHEN 1 THEN 'delivered' END FROM reports p WHERE p.task_id = t.id"                    \
 	"    AND p.run_id = r.id AND p.started = 0) AS report,"                                    \
+	" (SELECT CASE WHEN count(*) = 0 THEN NULL WHEN count(d.told_at) = count(*)"               \
+	"    THEN 'delivered' ELSE 'pending' END FROM events g JOIN dispatches d"                  \
+	"    ON d.event_id = g.id WHERE g.group_id = t.event_id AND d.result IS NOT NULL"          \
+	"    AND r.id = t.run_id) AS tunnel,"                                                      \
 	" r.attempt, e.name, e.bot_id, e.bot_name, r.created_at, r.started_at, r.ended_at,"        \
 	" r.duration, CASE WHEN r.id = t.run_id AND t.due > 0 THEN t.due END AS due"
 #define RUN_TABLES                                                                                 \
@@ -120,6 +124,10 @@ static const char joined_of_run[] =
 static const char reports_of_run[] =
     "SELECT id AS report_id, run_id, kind, started, state, attempts, unsure, why, text, ai_task_id,"
     " created_at, next_at, done_at FROM reports WHERE task_id = ? ORDER BY seq, sub LIMIT ?";
+static const char dispatches_of_run[] =
+    "SELECT d.run_id, d.result ->> '$.status' AS status, d.created_at, d.acked_at, d.told_at"
+    " FROM events g JOIN dispatches d ON d.event_id = g.id WHERE g.group_id = ?"
+    " ORDER BY d.created_at, d.run_id LIMIT ?";
 static const char runs_of_task[] =
     "SELECT id AS run_id, attempt, CASE state WHEN 'claimed' THEN 'waiting' ELSE state END"
     " AS state, outcome, cause, created_at, started_at, ended_at FROM runs WHERE task_id = ?"
@@ -133,6 +141,7 @@ static int add_more(struct db *db, json_t *run, struct err *err)
 	if (add(db, run, "event", event_of_run, event_id, err) < 0 ||
 	    add(db, run, "joined", joined_of_run, event_id, err) < 0 ||
 	    add(db, run, "reports", reports_of_run, task_id, err) < 0 ||
+	    add(db, run, "dispatches", dispatches_of_run, event_id, err) < 0 ||
 	    add(db, run, "attempts", runs_of_task, task_id, err) < 0)
 		return -1;
 	return json_object_set(run, "event", json_array_get(json_object_get(run, "event"), 0));

@@ -69,7 +69,9 @@ static int prune_tasks(struct txn *txn, void *arg, struct err *err)
 		       "SELECT id FROM tasks WHERE state = 'ended' AND pruned = 0 AND ended_at < ?"
 		       " AND NOT EXISTS (SELECT 1 FROM reports r WHERE r.task_id = tasks.id"
 		       "  AND (r.done_at IS NULL OR r.state = 'dead'"
-		       "   OR r.done_at >= ?)) ORDER BY ended_at LIMIT ?",
+		       "   OR r.done_at >= ?)) AND NOT EXISTS (SELECT 1 FROM events e"
+		       "  JOIN dispatches d ON d.event_id = e.id WHERE e.group_id = tasks.event_id"
+		       "  AND d.told_at IS NULL) ORDER BY ended_at LIMIT ?",
 		       DB_WITH(INT(prune->cutoff), INT(prune->cutoff), INT(SLICE)), &ids, err);
 
 	prune->found = json_array_size(ids);
@@ -134,6 +136,23 @@ static int forget_events(struct txn *txn, void *arg, struct err *err)
 
 /* ---- the rest ---- */
 
+/* What became of a run_id is known for ever, in one word. */
+static int slim_dispatches(struct txn *txn, void *arg, struct err *err)
+{
+	struct prune *prune = arg;
+
+	if (db_run(txn->db,
+		   "UPDATE dispatches SET slim = 1, result = json_object('run_id', run_id,"
+		   " 'issue_id', issue_id, 'status', json_extract(result, '$.status'), 'summary',"
+		   " 'forgotten: older than queue.keep_days') WHERE run_id IN"
+		   " (SELECT run_id FROM dispatches WHERE slim = 0 AND told_at IS NOT NULL"
+		   "  AND told_at < ? AND result IS NOT NULL LIMIT ?)",
+		   DB_WITH(INT(prune->cutoff), INT(SLICE)), err) < 0)
+		return -1;
+	prune->found = (size_t)db_changes(txn->db);
+	return 0;
+}
+
 static int forget_cancellations(struct txn *txn, void *arg, struct err *err)
 {
 	struct prune *prune = arg;
@@ -180,6 +199,7 @@ int store_prune(struct store *store, int64_t now, int64_t keep, int64_t toleranc
 	if (slices(store, prune_tasks, &prune, err) < 0 ||
 	    slices(store, slim_events, &prune, err) < 0 ||
 	    slices(store, forget_events, &prune, err) < 0 ||
+	    slices(store, slim_dispatches, &prune, err) < 0 ||
 	    slices(store, forget_cancellations, &prune, err) < 0 ||
 	    slices(store, vacuum, &prune, err) < 0) {
 		json_decref(prune.logs);

@@ -200,7 +200,7 @@ static int redecide_event(struct txn *txn, const struct redecision *again,
 	struct verdict verdict;
 
 	if (join_judge(txn->db, event, again->decision, &verdict, err) < 0 ||
-	    event_update(txn->db, again->event_id, again->decision, &verdict, err) < 0)
+	    event_update(txn->db, again->event_id, event, again->decision, &verdict, err) < 0)
 		return -1;
 	return accept_follow(txn, again->event_id, event, again->decision, &verdict, again->answer,
 			     err);
@@ -246,10 +246,12 @@ static int discard_job(struct txn *txn, void *arg, struct err *err)
 		return -1;
 	if (has_tasks)
 		return end_held(txn, event_id, "discarded by the operator", err);
-	return db_run(txn->db,
-		      "UPDATE events SET open = 0, status = 'ignored', reason = 'discarded by the"
-		      " operator; was ' || status || coalesce(': ' || reason, '') WHERE id = ?",
-		      DB_WITH(TEXT(event_id)), err);
+	if (db_run(txn->db,
+		   "UPDATE events SET open = 0, status = 'ignored', reason = 'discarded by the"
+		   " operator; was ' || status || coalesce(': ' || reason, '') WHERE id = ?",
+		   DB_WITH(TEXT(event_id)), err) < 0)
+		return -1;
+	return dispatch_settle(txn, event_id, err);
 }
 
 int store_discard(struct store *store, const char *event_id, struct err *err)

@@ -40,6 +40,8 @@ static int retry_job(struct txn *txn, void *arg, struct err *err)
 		   DB_WITH(INT(clock_wall()), TEXT(task.id)), err) < 0)
 		return -1;
 	text_copy(retry->new_run_id, ID_SIZE, task.run_id);
+	if (dispatch_reopen(txn, task.event_id, err) < 0)
+		return -1;
 	return ai_take_back(txn, task.event_id, err);
 }
 
@@ -92,6 +94,8 @@ static int retry_report_job(struct txn *txn, void *arg, struct err *err)
 	    replace_reports(txn, &task, err) < 0 || report_format(txn, task.id, false, err) < 0)
 		return -1;
 	txn->work = true;
+	if (dispatch_tell_again(txn, task.event_id, err) < 0)
+		return -1;
 	return ai_group_ended(txn, task.event_id, err);
 }
 

@@ -115,6 +115,34 @@ static const char version_1[] =
     " gone INTEGER NOT NULL, PRIMARY KEY (issue_id, bot_id)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX cancellations_at ON cancellations (at);";
 
-static const char *const versions[] = { version_1 };
+/*
+ * Version 2.
+ *
+ * events.delivery  the delivery that a dispatch of the tunnel carried, as the webhook's dedupe key.
+ * dispatches  what the control plane asked for by run_id, and what it is owed: the ack while
+ * acked_at is NULL, the result while it is there and told_at is NULL.  event_id NULL: cancelled
+ * before it came.  ack_seq and result_seq order what is told and never repeat.  Kept for ever, so
+ * that no run_id runs twice; slim: its texts are gone (store/prune.c).
+ */
+static const char version_2[] =
+    "ALTER TABLE events ADD COLUMN delivery TEXT;"
+    "CREATE INDEX events_delivery ON events (delivery) WHERE delivery IS NOT NULL;"
 
-const struct migrations migrate_known = { .sql = versions, .count = 1 };
+    "CREATE TABLE dispatches ("
+    " run_id TEXT PRIMARY KEY NOT NULL, event_id TEXT, issue_id TEXT,"
+    " ack_seq INTEGER NOT NULL, acked_at INTEGER, result TEXT, result_seq INTEGER,"
+    " told_at INTEGER, created_at INTEGER NOT NULL, slim INTEGER NOT NULL DEFAULT 0) STRICT;"
+    "CREATE INDEX dispatches_event ON dispatches (event_id) WHERE event_id IS NOT NULL;"
+    "CREATE UNIQUE INDEX dispatches_ack ON dispatches (ack_seq);"
+    "CREATE UNIQUE INDEX dispatches_result ON dispatches (result_seq)"
+    " WHERE result_seq IS NOT NULL;"
+    "CREATE INDEX dispatches_unacked ON dispatches (ack_seq) WHERE acked_at IS NULL;"
+    "CREATE INDEX dispatches_untold ON dispatches (result_seq)"
+    " WHERE result IS NOT NULL AND told_at IS NULL;"
+    "CREATE INDEX dispatches_open ON dispatches (created_at, run_id) WHERE result IS NULL;"
+    "CREATE INDEX dispatches_whole ON dispatches (told_at)"
+    " WHERE slim = 0 AND told_at IS NOT NULL;";
+
+static const char *const versions[] = { version_1, version_2 };
+
+const struct migrations migrate_known = { .sql = versions, .count = 2 };

@@ -7,7 +7,7 @@
  * in one transaction (group commit): a verb returns, or its callback comes, only after COMMIT.  No
  * SQL is written outside this folder, ids are UUIDv7, nothing relies on row order, so that another
  * engine can stand behind the same header. All verbs may be called from any thread.  All times are
- * wall milliseconds.
+ * wall milliseconds.  store/dispatch.h holds the verbs of the tunnel.
  */
 
 #include <stdbool.h>
@@ -45,8 +45,12 @@ enum store_kind { KIND_NONE, KIND_ASSIGNMENT, KIND_MENTION, KIND_OTHER };
  * otherwise. */
 struct store_event {
 	enum store_source source;
-	const char *dedupe_key; /* never NULL: "delivery:<id>" or "ai:<task id>:<attempt>" */
-	const char *name;	/* never NULL: "issue.assigned"; AI tasks: "task.issue_assigned" */
+	const char *dedupe_key;	 /* never NULL: "delivery:<id>", "ai:<task id>:<attempt>" or
+				    "tunnel:<run_id>" */
+	const char *dispatch_id; /* the run_id of a dispatch; NULL exactly when it did not come
+				    through the tunnel */
+	const char *delivery;	 /* "delivery:<id>" of what a dispatch carries; else NULL */
+	const char *name;	 /* never NULL: "issue.assigned"; AI tasks: "task.issue_assigned" */
 	enum store_kind kind;
 	const char *join_key; /* openpr-contract 2.4; NULL exactly when kind is KIND_NONE */
 	const char *issue_id, *issue_key, *issue_title, *issue_state, *project_id, *project_name;
@@ -90,6 +94,7 @@ struct store_decision {
 	size_t target_count;
 	bool issue_gone; /* with ACTION_CANCEL: the issue is deleted, so nothing is written to it
 			    any more */
+	bool quiet;	 /* of a dispatch: OpenPR is told nothing, only the tunnel */
 };
 
 enum store_status {
@@ -345,8 +350,9 @@ int store_recover_reports(struct store *store, struct err *err);
  * Newest first: run_id, task_id, event_id, issue_id, issue_key, agent, rule, state ("waiting",
  * "running", "ended"), held (true: waiting for a release), note (why it is held, backed off or
  * asked to stop), due (of a back-off), outcome, report (of the end: "pending", "delivered",
- * "dead"), attempt, name, bot_id, bot_name, created_at, started_at, ended_at, duration.  What there
- * is not is null.  At most 100000.  NULL with err filled.
+ * "dead"), tunnel (the results owed to dispatches: "pending", "delivered"), attempt, name, bot_id,
+ * bot_name, created_at, started_at, ended_at, duration.  What there is not is null.  At most
+ * 100000.  NULL with err filled.
  */
 json_t *store_runs(struct store *store, size_t limit, struct err *err);
 /* One of them with the event, cause, final text, tail, usage, reports and what joined.

@@ -81,8 +81,9 @@ static int add_run(struct txn *txn, const char *run_id, const char *task_id, int
 }
 
 static int make_one(struct txn *txn, const char *event_id, const struct store_event *event,
-		    const struct store_target *target, size_t position, struct err *err)
+		    const struct store_decision *decision, size_t position, struct err *err)
 {
+	const struct store_target *target = &decision->targets[position];
 	char id[ID_SIZE], run_id[ID_SIZE];
 
 	id_make(id);
@@ -90,11 +91,12 @@ static int make_one(struct txn *txn, const char *event_id, const struct store_ev
 	if (db_run(txn->db,
 		   "INSERT INTO tasks (id, event_id, position, join_key, issue_id, bot_id, agent,"
 		   " timeout, state, event_at, asked_at, due, run_id, first_run_id, attempt,"
-		   " created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'waiting', ?9, ?9, 0, ?10,"
-		   " ?10, 1, ?11)",
+		   " created_at, mute) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'waiting', ?9, ?9,"
+		   " 0, ?10, ?10, 1, ?11, ?12)",
 		   DB_WITH(TEXT(id), TEXT(event_id), INT((int64_t)position), TEXT(event->join_key),
 			   TEXT(event->issue_id), TEXT(event->bot_id), TEXT(target->agent),
-			   INT(target->timeout), INT(event->at), TEXT(run_id), INT(clock_wall())),
+			   INT(target->timeout), INT(event->at), TEXT(run_id), INT(clock_wall()),
+			   INT(decision->quiet)),
 		   err) < 0)
 		return -1;
 	return add_run(txn, run_id, id, 1, err);
@@ -104,7 +106,7 @@ int task_make(struct txn *txn, const char *event_id, const struct store_event *e
 	      const struct store_decision *decision, struct err *err)
 {
 	for (size_t i = 0; i < decision->target_count && i < STORE_TARGETS; i++)
-		if (make_one(txn, event_id, event, &decision->targets[i], i, err) < 0)
+		if (make_one(txn, event_id, event, decision, i, err) < 0)
 			return -1;
 	txn->work = true;
 	return 0;
@@ -126,6 +128,17 @@ int task_again(struct txn *txn, struct task *task, int counted, struct err *err)
 }
 
 /* ---- ending ---- */
+
+int group_ended(struct db *db, const char *group_id, struct err *err)
+{
+	int64_t alive = 0;
+	const int rc = db_number(db,
+				 "SELECT 1 FROM tasks WHERE event_id = ? AND state <> 'ended'"
+				 " LIMIT 1",
+				 DB_WITH(TEXT(group_id)), &alive, err);
+
+	return rc < 0 ? -1 : rc == 0;
+}
 
 struct store_end task_no_end(const struct task *task, enum outcome outcome, const char *cause)
 {
@@ -179,7 +192,8 @@ int task_finish(struct txn *txn, const struct task *task, const struct store_end
 		   " note = NULL, cancel = NULL WHERE id = ?",
 		   DB_WITH(TEXT(outcome_name(outcome)), INT(end->ended_at), TEXT(task->id)),
 		   err) < 0 ||
-	    report_format(txn, task->id, false, err) < 0)
+	    report_format(txn, task->id, false, err) < 0 ||
+	    dispatch_settle_group(txn, task->event_id, err) < 0)
 		return -1;
 	return ai_group_ended(txn, task->event_id, err);
 }

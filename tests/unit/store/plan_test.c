@@ -3,7 +3,24 @@
  * exercised is asked for its plan.  A million ended tasks must not slow a claim down.
  */
 
-#include "helper.h"
+#include "helper_tunnel.h"
+
+static void exercise_tunnel(struct store *store)
+{
+	json_t *list = NULL;
+
+	const struct store_answer answer = receive(store, dispatched("r1"), ACTION_ACCEPT);
+	receive(store, dispatched("r1"), ACTION_ACCEPT);
+	receive(store, dispatched("r2"), ACTION_NO_AGENT);
+	receive(store, carried("r3", assigned(T0), "delivery:d"), ACTION_HOLD);
+	ok(store_dispatches(store, 10, &list, &err));
+	json_decref(list);
+	ok(store_cancel_dispatch(store, "r1", &err));
+	ok(store_cancel_dispatch(store, "r3", &err));
+	ok(store_cancel_dispatch(store, "r4", &err));
+	ok(store_retry_report(store, answer.runs[0].run_id, &err));
+	owed(store, true);
+}
 
 static void exercise(struct store *store)
 {
@@ -14,6 +31,7 @@ static void exercise(struct store *store)
 	char run_id[ID_SIZE], again[ID_SIZE];
 	size_t count;
 
+	exercise_tunnel(store);
 	event.ai_task_id = "another";
 	event.dedupe_key = "ai:another:1";
 	receive(store, event, ACTION_HOLD);
@@ -93,6 +111,10 @@ static bool is_slow(const char *detail)
 		"reports_lane",
 		"reports_sending",
 		"reports_dead",
+		"dispatches_unacked",
+		"dispatches_untold",
+		"dispatches_open",
+		"dispatches_whole",
 		"runs_created",
 		"events_received" /* newest first, with a LIMIT */,
 	};
