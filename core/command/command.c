@@ -9,7 +9,7 @@
 #include "exec/whitelist.h"
 
 struct verb {
-	const char *name, *argument; /* argument NULL: takes none */
+	const char *name, *argument; /* argument NULL: takes none; "[...]": may be left out */
 	const char *options;	     /* letters of the options it takes, besides c and h */
 	command_fn *run;
 	const char *help;
@@ -24,6 +24,8 @@ static const struct verb verbs[] = {
 	{ "print-reference", NULL, "", command_reference,
 	  "print the reference of every option of config.lua" },
 	{ "whitelist", NULL, "", command_whitelist, "print the programs that an agent can be" },
+	{ "send", "[EVENT.json]", "jtxp", command_send,
+	  "sign an event and post it as OpenPR does; - is standard input" },
 	{ "runs", NULL, "jn", command_runs, "list runs, newest first" },
 	{ "show", "RUN", "j", command_show,
 	  "show one run with its event, output tail and reports" },
@@ -36,27 +38,44 @@ static const struct verb verbs[] = {
 	{ "reload", NULL, "j", command_reload,
 	  "make the daemon read config.lua and policies again" },
 	{ "drain", NULL, "j", command_drain, "make the daemon start nothing new" },
+	{ "completion", "SHELL", "", command_completion,
+	  "print the completion script of bash or zsh" },
 };
 
 static const struct option options[] = {
-	{ "config", required_argument, NULL, 'c' }, { "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },	    { "json", no_argument, NULL, 'j' },
-	{ "limit", required_argument, NULL, 'n' },  { "status", required_argument, NULL, 's' },
-	{ "report", no_argument, NULL, 'r' },	    { "discard", no_argument, NULL, 'd' },
-	{ "verbose", no_argument, NULL, 'v' },	    { NULL, 0, NULL, 0 },
+	{ "config", required_argument, NULL, 'c' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "limit", required_argument, NULL, 'n' },
+	{ "status", required_argument, NULL, 's' },
+	{ "report", no_argument, NULL, 'r' },
+	{ "discard", no_argument, NULL, 'd' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "to", required_argument, NULL, 't' },
+	{ "example", required_argument, NULL, 'x' },
+	{ "print", no_argument, NULL, 'p' },
+	{ NULL, 0, NULL, 0 },
 };
 
 static const struct {
 	char letter;
+	const char *value; /* NULL: takes none */
 	const char *help;
 } option_help[] = {
-	{ 'j', "  --json           print JSON, for machines" },
-	{ 'n', "  --limit N        at most N of them (default 50)" },
-	{ 's',
-	  "  --status STATUS  only events answered so: held, disabled, observed, ignored, ..." },
-	{ 'r', "  --report         do not run it again, send its report again" },
-	{ 'd', "  --discard        end it for good instead of deciding it again" },
-	{ 'v', "  --verbose        log ignored events too" },
+	{ 'j', NULL, "print JSON, for machines" },
+	{ 'n', "N", "at most N of them (default 50)" },
+	{ 's', "STATUS", "only events answered so: held, disabled, observed, ignored, ..." },
+	{ 'r', NULL, "do not run it again, send its report again" },
+	{ 'd', NULL, "end it for good instead of deciding it again" },
+	{ 'v', NULL, "log ignored events too" },
+	{ 't', "URL", "post it there instead of to the config's own webhook.listen" },
+	{ 'x', "NAME",
+	  "make an event with fresh ids and time instead of reading one:\n"
+	  "issue.assigned, issue.unassigned, issue.created, issue.updated,\n"
+	  "issue.state_changed, issue.deleted, comment.created, label.added,\n"
+	  "ai-task.issue_assigned or ai-task.comment_requested" },
+	{ 'p', NULL, "print the example instead of sending it" },
 };
 
 int command_fail(int code, const char *fmt, ...)
@@ -85,11 +104,33 @@ static int print_help(void)
 	     "Usage: openpr-webhook [--config PATH] [VERB [ARGUMENT] [OPTION]...]\n\n"
 	     "Without --config: ./config.lua, then /etc/openpr-webhook/config.lua.\n\nVerbs:");
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		printf("  %-15s %-6s %s\n", verbs[i].name,
+		printf("  %-15s %-12s %s\n", verbs[i].name,
 		       verbs[i].argument ? verbs[i].argument : "", verbs[i].help);
 	puts("\n`openpr-webhook VERB --help` lists the options of a verb.\n"
 	     "Exit: 0 done, 1 failed, 2 wrong usage or configuration.");
 	return EXIT_OK;
+}
+
+static const char *option_name(char letter)
+{
+	const struct option *option = options;
+
+	while (option->val != letter)
+		option++;
+	return option->name;
+}
+
+/* One option, its help beside it on lines of its own column. */
+static void print_option(size_t i)
+{
+	const char *name = option_name(option_help[i].letter), *value = option_help[i].value;
+	char left[32];
+
+	snprintf(left, sizeof(left), "--%s%s%s", name, value ? " " : "", value ? value : "");
+	printf("  %-15s  ", left);
+	for (const char *c = option_help[i].help; *c; c++)
+		*c == '\n' ? printf("\n%19s", "") : putchar(*c);
+	putchar('\n');
 }
 
 static int print_verb_help(const struct verb *verb)
@@ -101,7 +142,7 @@ static int print_verb_help(const struct verb *verb)
 		putchar('\n');
 	for (size_t i = 0; i < sizeof(option_help) / sizeof(option_help[0]); i++)
 		if (strchr(verb->options, option_help[i].letter))
-			puts(option_help[i].help);
+			print_option(i);
 	return EXIT_OK;
 }
 
@@ -124,6 +165,15 @@ static int set_option(struct command_line *line, int letter)
 		return 0;
 	case 's':
 		line->status = optarg;
+		return 0;
+	case 't':
+		line->to = optarg;
+		return 0;
+	case 'x':
+		line->example = optarg;
+		return 0;
+	case 'p':
+		line->print = true;
 		return 0;
 	case 'v':
 		line->verbose = true;
@@ -175,7 +225,7 @@ static int parse(int argc, char **argv, struct command_line *line, const struct 
 				    "%s: too many arguments; see openpr-webhook %s --help",
 				    (*verb)->name, (*verb)->name) +
 		       1;
-	if (!line->argument && (*verb)->argument)
+	if (!line->argument && (*verb)->argument && (*verb)->argument[0] != '[')
 		return command_fail(EXIT_USAGE, "%s wants a %s; see openpr-webhook %s --help",
 				    (*verb)->name, (*verb)->argument, (*verb)->name) +
 		       1;
@@ -187,6 +237,31 @@ static int parse(int argc, char **argv, struct command_line *line, const struct 
 					    (*verb)->name, (*verb)->name) +
 			       1;
 	return 0;
+}
+
+static json_t *options_of(const struct verb *verb)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < sizeof(option_help) / sizeof(option_help[0]); i++)
+		if (strchr(verb->options, option_help[i].letter))
+			json_array_append_new(list, json_pack("{s:s, s:s*, s:s}", "name",
+							      option_name(option_help[i].letter),
+							      "value", option_help[i].value, "help",
+							      option_help[i].help));
+	return list;
+}
+
+json_t *command_table(void)
+{
+	json_t *table = json_array();
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		json_array_append_new(table,
+				      json_pack("{s:s, s:s*, s:s, s:o}", "name", verbs[i].name,
+						"argument", verbs[i].argument, "help",
+						verbs[i].help, "options", options_of(&verbs[i])));
+	return table;
 }
 
 int command_main(int argc, char **argv)

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/json.h"
+
 /* Exit codes (design 8). */
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -13,8 +15,10 @@ struct command_line {
 	const char *verb;     /* NULL: serve */
 	const char *argument; /* of the verb; NULL */
 	bool json, report, discard, verbose;
-	const char *status; /* --status of `events` */
-	long limit;	    /* --limit; 0: the verb's own */
+	const char *status;	  /* --status of `events` */
+	long limit;		  /* --limit; 0: the verb's own */
+	const char *to, *example; /* --to and --example of `send` */
+	bool print;
 };
 
 typedef int command_fn(const struct command_line *line);
@@ -22,13 +26,19 @@ typedef int command_fn(const struct command_line *line);
 /* One function a verb; each returns an exit code and has said why on standard error. */
 command_fn command_serve, command_check, command_print_config, command_whitelist, command_runs,
     command_show, command_events, command_cancel, command_retry, command_release, command_reload,
-    command_drain, command_reference;
+    command_drain, command_reference, command_send, command_completion;
 
 /* The whole program behind main(): parses, finds the verb, runs it. */
 int command_main(int argc, char **argv);
 
 /* "openpr-webhook: ..." on standard error; returns `code`. */
 __attribute__((format(printf, 2, 3))) int command_fail(int code, const char *fmt, ...);
+
+/*
+ * The verbs, for `completion`: an array of {name, argument, help, options: [{name, value, help}]};
+ * argument and value are missing where there is none.  json_decref() it.
+ */
+json_t *command_table(void);
 
 /* Names of the whitelist, NULL-terminated, for config_load(); static. */
 const char *const *command_executors(void);

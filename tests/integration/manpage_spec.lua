@@ -18,7 +18,7 @@ end
 local function verbs()
   local found = {}
   for verb, rest in help("--help"):gmatch "\n  ([%l-]+) +([^\n]+)" do
-    local argument, text = rest:match "^(%u+) +(.*)$"
+    local argument, text = rest:match "^(%[?%u[%u.a-z]+%]?) +(.*)$"
     found[verb] = { argument = argument or "", text = text or rest }
   end
   return found
@@ -29,8 +29,9 @@ local function plain(text) return (text:gsub("%s+", " "):lower()) end
 describe("openpr-webhook(1)", function()
   it("has the verbs of --help, in its words", function()
     local known, count = verbs(), 0
-    for verb, argument, text in page:gmatch "\n%.It Cm ([%l-]+) ?A?r? ?(%u*)\n(%u[^\n]*)" do
+    for verb, operand, text in page:gmatch "\n%.It Cm ([%l-]+) ?([^\n]*)\n(%u[^\n]*)" do
       assert.is_truthy(known[verb], verb)
+      local argument = operand:gsub("^Op Ar (.*)$", "[%1]"):gsub("^Ar ", "")
       assert.equal(known[verb].argument, argument, verb)
       assert.equal(plain(known[verb].text) .. ".", plain(text), verb)
       known[verb] = nil
