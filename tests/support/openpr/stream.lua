@@ -1,4 +1,5 @@
--- The bytes of one connection, and HTTP messages in them.  All of it waits, so it runs inside a coroutine of the loop.
+-- The bytes of one connection, TCP or TLS, and HTTP messages in them.  All of it waits, so it runs inside a coroutine
+-- of the loop.
 
 local loop = require "openpr.loop"
 
@@ -10,6 +11,18 @@ function Stream.new(sock)
   return setmetatable({ sock = sock, rest = "" }, Stream)
 end
 
+-- Waits for what `why` says, when it is no end; TLS may want to read in order to write, and the other way round.
+local function wait(sock, why, usual)
+  if why == "wantread" or (why == "timeout" and usual == "read") then
+    loop.wait_readable(sock)
+  elseif why == "wantwrite" or (why == "timeout" and usual == "write") then
+    loop.wait_writable(sock)
+  else
+    return false
+  end
+  return true
+end
+
 -- The next bytes, or nil when the peer is gone.
 function Stream:more()
   while true do
@@ -18,10 +31,9 @@ function Stream:more()
     if got and #got > 0 then
       return got
     end
-    if why ~= "timeout" then
+    if not wait(self.sock, why, "read") then
       return nil
     end
-    loop.wait_readable(self.sock)
   end
 end
 
@@ -66,12 +78,9 @@ function Stream:send(data)
   local sent = 0
   while sent < #data do
     local last, why, partial = self.sock:send(data, sent + 1)
-    if not last and why ~= "timeout" then
+    sent = last or partial or sent
+    if not last and not wait(self.sock, why, "write") then
       return nil
-    end
-    sent = last or partial
-    if not last then
-      loop.wait_writable(self.sock)
     end
   end
   return true
