@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/cleanup.h"
+#include "exec/program.h"
 
 static int add_all(struct strings *argv, const char *const *items)
 {
@@ -137,6 +139,14 @@ int argv_build(const struct executor *executor, const char *program, const struc
 	if (strings_add(argv, program) < 0 || shapes[executor->stream](argv, spec) < 0)
 		return err_set(err, ERR_NOMEM, "no memory for the arguments");
 	return 0;
+}
+
+int argv_of(const struct executor *executor, const struct spec *spec, struct strings *argv,
+	    struct err *err)
+{
+	_cleanup_free_ char *program = program_find(executor, spec->search_path, err);
+
+	return program ? argv_build(executor, program, spec, argv, err) : -1;
 }
 
 const char *argv_prompt_guard(const struct executor *executor, const char *prompt, size_t len)

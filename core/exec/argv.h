@@ -15,6 +15,10 @@
 int argv_build(const struct executor *executor, const char *program, const struct spec *spec,
 	       struct strings *argv, struct err *err);
 
+/* argv_build() with the program as it is found now: what a run starts. */
+int argv_of(const struct executor *executor, const struct spec *spec, struct strings *argv,
+	    struct err *err);
+
 /*
  * What goes in before the prompt's own bytes; "" mostly.  claude runs a prompt that begins with a
  * known slash command ("/cost") by itself and asks no model; a leading newline stops that.

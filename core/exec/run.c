@@ -88,8 +88,7 @@ static pid_t spawn_runner(void *context, struct err *err)
 	return pid;
 }
 
-/* Everything that can be said to be wrong before a process exists. */
-static int check(const struct run_spec *spec, const struct executor *executor, struct err *err)
+int run_check(const struct run_spec *spec, const struct executor *executor, struct err *err)
 {
 	_cleanup_free_ char *program = NULL;
 	struct stat info;
@@ -109,12 +108,12 @@ static int check(const struct run_spec *spec, const struct executor *executor, s
 	return 0;
 }
 
-/* The prompt as UTF-8 without NULs: codex refuses anything else. */
-static int write_spec(const struct run_spec *spec, const struct executor *executor,
-		      const char *tmp_dir, struct err *err)
+int run_write_spec(const struct run_spec *spec, const struct executor *executor,
+		   const char *tmp_dir, struct err *err)
 {
 	struct strings environment = { 0 };
 	struct run_spec clean = *spec;
+	/* codex refuses anything but UTF-8 without NULs */
 	_cleanup_free_ char *prompt =
 	    utf8_repair(spec->prompt, spec->prompt_len, &clean.prompt_len);
 	int file = -1;
@@ -156,12 +155,12 @@ struct run *run_start(const struct run_spec *spec, struct err *err)
 	_cleanup_close_ int file = -1, far = -1;
 	int ends[2];
 
-	if (check(spec, executor, err) < 0)
+	if (run_check(spec, executor, err) < 0)
 		return NULL;
 	struct run *run = new_run(spec, err);
 	if (!run)
 		return NULL;
-	file = write_spec(spec, executor, run->tmp_dir, err);
+	file = run_write_spec(spec, executor, run->tmp_dir, err);
 	if (file < 0 || control_pair(ends, err) < 0)
 		goto fail;
 	run->control = ends[0];

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/json.h"
 #include "base/outcome.h"
 #include "config/config.h"
 #include "exec/whitelist.h"
@@ -55,6 +56,14 @@ void run_result_done(struct run_result *result);
 
 /* Starts the runner, which starts the agent.  NULL with err filled when it cannot even be tried. */
 struct run *run_start(const struct run_spec *spec, struct err *err);
+
+/*
+ * What run_start() would start, by the same code, and no process, file or folder is made:
+ *   {"program": path or null, "argv": [...], "environment": [names], "stdin": the prompt as it goes
+ *   in, "working_dir", "tmp_dir", "log", "timeout": ms, "problems": [why it would not start]}
+ * json_decref(); NULL with err filled.
+ */
+json_t *run_plan(const struct run_spec *spec, struct err *err);
 
 /* Readable when the runner has something to say; for poll(). */
 int run_fd(const struct run *run);

@@ -20,7 +20,6 @@
 #include "exec/argv.h"
 #include "exec/leftover.h"
 #include "exec/litter.h"
-#include "exec/program.h"
 #include "exec/run_parts.h"
 #include "exec/scratch.h"
 #include "exec/supervise.h"
@@ -216,11 +215,10 @@ static void hint(struct stream *stream, const struct tail *errors)
 static int start_agent(struct runner *runner, const struct executor *executor, struct agent *agent,
 		       struct err *err)
 {
-	_cleanup_free_ char *program = program_find(executor, runner->spec.search_path, err);
 	struct strings argv = { 0 };
 	int ret = -1;
 
-	if (program && argv_build(executor, program, &runner->spec, &argv, err) == 0)
+	if (argv_of(executor, &runner->spec, &argv, err) == 0)
 		ret = agent_start(&argv, &runner->spec.environment, runner->spec.working_dir, agent,
 				  err);
 	strings_done(&argv);

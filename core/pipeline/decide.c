@@ -17,6 +17,7 @@ static void hold(struct decided *decided, const struct err *err)
 		.action = err->code == ERR_FULL ? ACTION_UNDECIDED : ACTION_HOLD,
 		.rule = err->code == ERR_FULL ? "not decided yet" : "policy failed",
 		.reason = decided->reason,
+		.verdict = err->code == ERR_FULL ? NULL : "hold",
 	};
 	snprintf(decided->reason, sizeof(decided->reason), "%.*s", (int)sizeof(decided->reason) - 1,
 		 err->text);
@@ -38,6 +39,7 @@ static void accept_targets(const struct config *config, struct decided *decided)
 			decided->agent_unknown = true;
 			return;
 		}
+		decision->asked[decision->asked_count++] = policy->targets[i].agent;
 		const char *gate = gate_closed(config, agent);
 		if (gate) {
 			decision->gate = gate;
@@ -74,10 +76,18 @@ static void translate(const struct config *config, const struct event *event,
 		[POLICY_CANCEL] = ACTION_CANCEL,
 		[POLICY_NO_AGENT] = ACTION_NO_AGENT,
 	};
+	static const char *const verdicts[] = {
+		[POLICY_ACCEPT] = "accept",
+		[POLICY_IGNORE] = "ignore",
+		[POLICY_CANCEL] = "cancel",
+		[POLICY_NO_AGENT] = "no_agent",
+	};
 	const struct policy_decision *policy = &decided->policy;
 
 	decided->decision = (struct store_decision){
 		.action = action_of[policy->action],
+		.verdict = verdicts[policy->action],
+		.filter_rule = policy->filter_rule,
 		.rule = policy->rule[0] ? policy->rule : policy->filter_rule,
 		.reason = policy->reason[0] ? policy->reason : NULL,
 		.issue_gone = policy->action == POLICY_CANCEL && is_deletion(event_stored(event)),
@@ -115,6 +125,12 @@ static void hide_all_secrets(struct decided *decided)
 void decide(struct pipeline *pipeline, const struct config *config, const struct event *event,
 	    int64_t patience, struct decided *decided)
 {
+	decide_at(pipeline, config, event, clock_wall(), patience, decided);
+}
+
+void decide_at(struct pipeline *pipeline, const struct config *config, const struct event *event,
+	       int64_t now, int64_t patience, struct decided *decided)
+{
 	const struct store_event *stored = event_stored(event);
 	json_t *ours = identity_ours(pipeline->identity);
 	struct err err;
@@ -125,7 +141,7 @@ void decide(struct pipeline *pipeline, const struct config *config, const struct
 		.body_len = stored->body_len,
 		.completion = stored->completion,
 		.ours = ours,
-		.now = clock_wall(),
+		.now = now,
 	};
 	if (patience <= 0) {
 		err_set(&err, ERR_FULL,

@@ -21,6 +21,10 @@ struct decided {
 void decide(struct pipeline *pipeline, const struct config *config, const struct event *event,
 	    int64_t patience, struct decided *decided);
 
+/* The same as if it were `now` (wall ms), which is what the policies' now() gives. */
+void decide_at(struct pipeline *pipeline, const struct config *config, const struct event *event,
+	       int64_t now, int64_t patience, struct decided *decided);
+
 /*
  * Asks OpenPR for the issue of an AI task, so that policies see the same fields as for an event. 0:
  * complete, or nothing to ask for; -1: OpenPR could not be asked, err says why.  A token must

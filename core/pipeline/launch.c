@@ -162,25 +162,30 @@ void launch_done(struct launch *launch)
 	memset(launch, 0, sizeof(*launch));
 }
 
-static char *state_path(const struct config *config, const char *folder, const char *name,
+char *launch_state_path(const struct config *config, const char *folder, const char *name,
 			const char *suffix, struct err *err)
 {
 	char *path = NULL;
 
-	if (asprintf(&path, "%s/%s", config->queue.state_dir, folder) < 0)
-		goto nomem;
-	if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-		err_set(err, ERR_IO, "cannot make %s: %s", path, strerror(errno));
-		free(path);
-		return NULL;
-	}
-	free(path);
-	if (asprintf(&path, "%s/%s/%s%s", config->queue.state_dir, folder, name, suffix) < 0)
-		goto nomem;
-	return path;
-nomem:
+	if (asprintf(&path, "%s/%s/%s%s", config->queue.state_dir, folder, name, suffix) >= 0)
+		return path;
 	err_set(err, ERR_NOMEM, "no memory for a path");
 	return NULL;
+}
+
+/* Makes the folder, too. */
+static char *state_path(const struct config *config, const char *folder, const char *name,
+			const char *suffix, struct err *err)
+{
+	_cleanup_free_ char *parent = launch_state_path(config, folder, "", "", err);
+
+	if (!parent)
+		return NULL;
+	if (mkdir(parent, 0700) < 0 && errno != EEXIST) {
+		err_set(err, ERR_IO, "cannot make %s: %s", parent, strerror(errno));
+		return NULL;
+	}
+	return launch_state_path(config, folder, name, suffix, err);
 }
 
 char *launch_log_path(const struct config *config, const char *run_id, struct err *err)
@@ -218,6 +223,29 @@ static int lock_name(const char *directory, char name[2 * HMAC_SIZE + 1], struct
 	return rc;
 }
 
+struct run_spec launch_spec(const struct config *config, const struct config_agent *agent,
+			    const char *run_id, int64_t timeout, const struct buf *prompt,
+			    const char *directory, const char *log_path, const char *lock_path)
+{
+	return (struct run_spec){
+		.run_id = run_id,
+		.executor = agent->cli,
+		.search_path = config->executor.path,
+		.working_dir = directory,
+		.model = agent->model,
+		.permissions = agent->permissions,
+		.trust_repository = agent->trust_repository,
+		.env = agent->env,
+		.env_count = agent->env_count,
+		.prompt = prompt->bytes,
+		.prompt_len = prompt->len,
+		.timeout = timeout > 0 ? timeout : agent->timeout,
+		.log_path = log_path,
+		.max_output = config->queue.max_output,
+		.lock_path = lock_path,
+	};
+}
+
 struct run *launch_start(const struct launch *launch, const char *log_path, struct err *err)
 {
 	const struct config_agent *agent = launch->agent;
@@ -230,23 +258,8 @@ struct run *launch_start(const struct launch *launch, const char *log_path, stru
 	    !(lock_path = state_path(launch->config, "locks", name, "", err)))
 		return NULL;
 
-	const struct run_spec spec = {
-		.run_id = task->run_id,
-		.executor = agent->cli,
-		.search_path = launch->config->executor.path,
-		.working_dir = directory,
-		.model = agent->model,
-		.permissions = agent->permissions,
-		.trust_repository = agent->trust_repository,
-		.env = agent->env,
-		.env_count = agent->env_count,
-		.prompt = launch->prompt.bytes,
-		.prompt_len = launch->prompt.len,
-		.timeout = task->timeout > 0 ? task->timeout : agent->timeout,
-		.log_path = log_path,
-		.max_output = launch->config->queue.max_output,
-		.lock_path = lock_path,
-	};
+	const struct run_spec spec = launch_spec(launch->config, agent, task->run_id, task->timeout,
+						 &launch->prompt, directory, log_path, lock_path);
 	return run_start(&spec, err);
 }
 

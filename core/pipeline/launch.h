@@ -38,6 +38,19 @@ void launch_done(struct launch *launch);
  */
 struct run *launch_start(const struct launch *launch, const char *log_path, struct err *err);
 
+/*
+ * The run that launch_start() starts for this task and agent.  Strings of the spec are borrowed
+ * from all that is given.
+ */
+struct run_spec launch_spec(const struct config *config, const struct config_agent *agent,
+			    const char *run_id, int64_t timeout, const struct buf *prompt,
+			    const char *directory, const char *log_path, const char *lock_path);
+
+/* Where a file of the state folder lies, nothing is made: "runs" and "RUN.log".  The caller frees.
+ */
+char *launch_state_path(const struct config *config, const char *folder, const char *name,
+			const char *suffix, struct err *err);
+
 /* The log of a run: STATE/runs/RUN.log; makes the folder.  The caller frees; NULL with err filled.
  */
 char *launch_log_path(const struct config *config, const char *run_id, struct err *err);

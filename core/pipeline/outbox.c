@@ -121,8 +121,8 @@ static json_t *run_for_policy(const struct store_report *report)
 }
 
 /* -1, with err: no policy worker was to be had, which says nothing of the policy. */
-static int ask_policy(struct pipeline *pipeline, const struct store_report *report, char **comment,
-		      char **state, struct err *err)
+static int ask_policy(struct pipeline *pipeline, const struct store_report *report, int64_t now,
+		      struct outbox_words *words, struct err *err)
 {
 	json_t *run = run_for_policy(report);
 	json_t *ours = identity_ours(pipeline->identity);
@@ -132,16 +132,15 @@ static int ask_policy(struct pipeline *pipeline, const struct store_report *repo
 		.body_len = report->body_len,
 		.completion = report->completion,
 		.ours = ours,
-		.now = clock_wall(),
+		.now = now,
 	};
-	int rc =
-	    policy_callback(pipeline->pool, &event, run, agent ? agent : "", comment, state, err);
+	int rc = policy_callback(pipeline->pool, &event, run, agent ? agent : "", &words->comment,
+				 &words->state, err);
 
 	if (rc < 0 && err->code != ERR_FULL) {
-		log_event(LOG_LEVEL_ERROR, "callback policy failed, the built-in report is sent",
-			  "run", report->run_id, "why", err->text, NULL);
+		words->why = *err;
 		if (!report->started)
-			*comment = outbox_builtin(run);
+			words->comment = outbox_builtin(run);
 		rc = 0;
 	}
 	json_decref(ours);
@@ -149,30 +148,56 @@ static int ask_policy(struct pipeline *pipeline, const struct store_report *repo
 	return rc;
 }
 
-static struct outbox_end format(struct pipeline *pipeline, const struct store_report *report)
+int outbox_word(struct pipeline *pipeline, const struct store_report *report, int64_t now,
+		struct outbox_words *words, struct err *err)
 {
 	_cleanup_free_ char *comment = NULL;
-	_cleanup_free_ char *state = NULL;
-	_cleanup_free_ char *text = NULL;
+
+	*words = (struct outbox_words){ .comment = NULL };
+	if (ask_policy(pipeline, report, now, words, err) < 0)
+		return -1;
+	comment = TAKE_PTR(words->comment);
+	if (comment && comment[0] && !(words->comment = signed_comment(comment, report))) {
+		outbox_words_done(words);
+		return err_set(err, ERR_NOMEM, "out of memory");
+	}
+	if (words->state && !words->state[0]) {
+		free(words->state);
+		words->state = NULL;
+	}
+	return 0;
+}
+
+void outbox_words_done(struct outbox_words *words)
+{
+	free(words->comment);
+	free(words->state);
+	words->comment = words->state = NULL;
+}
+
+static struct outbox_end format(struct pipeline *pipeline, const struct store_report *report)
+{
+	struct outbox_words words;
 	struct store_call calls[2];
 	size_t count = 0;
 	struct outbox_end end = ended(OUTBOX_EXPANDED);
 
-	if (ask_policy(pipeline, report, &comment, &state, &end.why) < 0) {
+	if (outbox_word(pipeline, report, clock_wall(), &words, &end.why) < 0) {
 		end.fate = OUTBOX_AGAIN;
 		end.outcome_known = true;
 		return end;
 	}
-	if (comment && comment[0]) {
-		text = signed_comment(comment, report);
-		if (!text)
-			return ended_why(OUTBOX_AGAIN, "out of memory");
-		calls[count++] = (struct store_call){ .kind = REPORT_COMMENT, .text = text };
-	}
-	if (state && state[0])
-		calls[count++] = (struct store_call){ .kind = REPORT_STATE, .text = state };
+	if (words.why.code)
+		log_event(LOG_LEVEL_ERROR, "callback policy failed, the built-in report is sent",
+			  "run", report->run_id, "why", words.why.text, NULL);
+	if (words.comment)
+		calls[count++] =
+		    (struct store_call){ .kind = REPORT_COMMENT, .text = words.comment };
+	if (words.state)
+		calls[count++] = (struct store_call){ .kind = REPORT_STATE, .text = words.state };
 	if (store_expand_report(pipeline->store, report->id, calls, count, &end.why) < 0)
 		end.fate = OUTBOX_AGAIN;
+	outbox_words_done(&words);
 	return end;
 }
 

@@ -23,6 +23,17 @@ struct outbox_end {
 struct outbox_end outbox_send(struct pipeline *pipeline, const struct config *config,
 			      struct openpr *openpr, const struct store_report *report);
 
+/* What OpenPR would be told by a FORMAT row; outbox_words_done(). */
+struct outbox_words {
+	char *comment;	/* signed and without secrets; NULL: none */
+	char *state;	/* NULL: none */
+	struct err why; /* code 0, or why the callback policy failed and the built-in words stand */
+};
+/* -1: no policy worker was to be had, or no memory. */
+int outbox_word(struct pipeline *pipeline, const struct store_report *report, int64_t now,
+		struct outbox_words *words, struct err *err);
+void outbox_words_done(struct outbox_words *words);
+
 /* The line by which a comment of ours is found again; `started` tells the start's from the end's.
  */
 #define OUTBOX_MARK_SIZE 64

@@ -231,6 +231,17 @@ int answer_rules(const char *text, size_t len, struct buf *out, struct err *err)
 	return rc;
 }
 
+json_t *answer_told(const char *text, size_t len, struct err *err)
+{
+	json_t *answer = parse(text, len, err);
+
+	if (!answer || json_is_array(json_object_get(answer, "policies")))
+		return answer;
+	json_decref(answer);
+	bad(err, "no list of policies");
+	return NULL;
+}
+
 int answer_load(const char *text, size_t len, struct buf *mistakes, size_t *count, struct err *err)
 {
 	json_t *answer = parse(text, len, err);

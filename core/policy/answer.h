@@ -18,5 +18,9 @@ int answer_callback(const char *text, size_t len, char **comment, char **state, 
 
 int answer_rules(const char *text, size_t len, struct buf *out, struct err *err);
 
+/* What is shown to people and machines: an object with a list of `policies`, NULL when it is not.
+ */
+json_t *answer_told(const char *text, size_t len, struct err *err);
+
 /* Appends each mistake as a line, and counts them. */
 int answer_load(const char *text, size_t len, struct buf *mistakes, size_t *count, struct err *err);

@@ -32,6 +32,17 @@ int policy_decide(struct policy_pool *pool, const struct policy_event *event, in
 	return rc;
 }
 
+json_t *policy_explain(struct policy_pool *pool, const struct policy_event *event, struct err *err)
+{
+	struct buf answer = { 0 };
+	json_t *told = NULL;
+
+	if (ask(pool, FRAME_EXPLAIN, event, NULL, NULL, PATIENCE, &answer, err) == 0)
+		told = answer_told(answer.bytes, answer.len, err);
+	buf_done(&answer);
+	return told;
+}
+
 int policy_render(struct policy_pool *pool, const struct policy_event *event, const char *agent,
 		  struct buf *prompt, bool *needs_issue, struct err *err)
 {
@@ -56,14 +67,32 @@ int policy_callback(struct policy_pool *pool, const struct policy_event *event, 
 	return rc;
 }
 
-int policy_rules(struct policy_pool *pool, struct buf *out, struct err *err)
+static int ask_rules(struct policy_pool *pool, struct buf *answer, struct err *err)
 {
 	const struct buf question = { .bytes = (char *)"{}", .len = 2 };
+
+	return pool_ask(pool, FRAME_RULES, &question, PATIENCE, answer, err);
+}
+
+int policy_rules(struct policy_pool *pool, struct buf *out, struct err *err)
+{
 	struct buf answer = { 0 };
-	int rc = pool_ask(pool, FRAME_RULES, &question, PATIENCE, &answer, err);
+	int rc = ask_rules(pool, &answer, err);
 
 	if (rc == 0)
 		rc = answer_rules(answer.bytes, answer.len, out, err);
 	buf_done(&answer);
 	return rc;
+}
+
+json_t *policy_rule_list(struct policy_pool *pool, struct err *err)
+{
+	struct buf answer = { 0 };
+	json_t *told = NULL;
+
+	if (ask_rules(pool, &answer, err) == 0)
+		told = answer_told(answer.bytes, answer.len, err);
+	buf_done(&answer);
+	json_object_del(told, "text");
+	return told;
 }

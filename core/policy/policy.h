@@ -94,6 +94,17 @@ struct policy_decision {
 int policy_decide(struct policy_pool *pool, const struct policy_event *event, int64_t patience,
 		  struct policy_decision *decision, struct err *err);
 
+/*
+ * policy_decide() told step by step, in the same worker, under the same limits:
+ *   {"event": what the policies see of it, "policies": [{"hook": "filter", "kind": "rules",
+ * "tried":
+ *   [{"n", "rule", "action", "holds", "condition", "verdict"}], "left_out", "untried", "rule",
+ *   "verdict", "line"}, ...], "decision" or "failure"}
+ * as lua/openpr/worker.lua gives it; every text in it may be a stranger's.  json_decref().  A
+ * policy that fails is `failure`; one that overruns is NULL, as for policy_decide().
+ */
+json_t *policy_explain(struct policy_pool *pool, const struct policy_event *event, struct err *err);
+
 /* The prompt for an agent.  *needs_issue true (and 0): the template wants fields that the event
  * lacks; fetch, then call again with a completion. */
 int policy_render(struct policy_pool *pool, const struct policy_event *event, const char *agent,
@@ -108,6 +119,10 @@ int policy_callback(struct policy_pool *pool, const struct policy_event *event, 
 
 /* filter and route as the operator wrote them, one line a rule: what `rules` prints. */
 int policy_rules(struct policy_pool *pool, struct buf *out, struct err *err);
+
+/* The same as {"policies": [{"hook": "filter", "kind": "rules", "rules": [{"n", "name", "when",
+ * "action"}]}, ...]}; of kind "function" there are no rules.  json_decref(). */
+json_t *policy_rule_list(struct policy_pool *pool, struct err *err);
 
 /* Workers ended for overrunning (time or memory) so far, and started so far. */
 void policy_pool_counts(struct policy_pool *pool, uint64_t *kills, uint64_t *starts);

@@ -18,6 +18,7 @@ int64_t protocol_time(enum frame_kind kind, int64_t time_limit)
 	case FRAME_RULES:
 		return time_limit * 10 > LOAD_LEAST ? time_limit * 10 : LOAD_LEAST;
 	case FRAME_DECIDE:
+	case FRAME_EXPLAIN:
 		return time_limit * 2;
 	default:
 		return time_limit;

@@ -20,12 +20,13 @@ enum frame_kind {
 	FRAME_RENDER,
 	FRAME_CALLBACK,
 	FRAME_RULES,
-	FRAME_ANSWER, /* JSON */
-	FRAME_LAST,   /* JSON, and the worker ends now */
-	FRAME_FAILED, /* a byte (enum err_code), a text; after ERR_NOMEM, ERR_TIMEOUT, ERR_IO it
-			 ends */
-	FRAME_LOG,    /* a byte (enum log_level), a text */
-	FRAME_NOTE,   /* a text: which file is being run now */
+	FRAME_ANSWER,  /* JSON */
+	FRAME_LAST,    /* JSON, and the worker ends now */
+	FRAME_FAILED,  /* a byte (enum err_code), a text; after ERR_NOMEM, ERR_TIMEOUT, ERR_IO it
+			  ends */
+	FRAME_LOG,     /* a byte (enum log_level), a text */
+	FRAME_NOTE,    /* a text: which file is being run now */
+	FRAME_EXPLAIN, /* asked: FRAME_DECIDE, told step by step */
 };
 
 #define PROTOCOL_HEAD 5

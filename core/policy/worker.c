@@ -23,8 +23,13 @@ struct worker {
 /* lua/openpr/worker.lua answers these. */
 static const char *const functions[] = {
 	[FRAME_LOAD] = "load",	       [FRAME_DECIDE] = "decide", [FRAME_RENDER] = "render",
-	[FRAME_CALLBACK] = "callback", [FRAME_RULES] = "rules",
+	[FRAME_CALLBACK] = "callback", [FRAME_RULES] = "rules",	  [FRAME_EXPLAIN] = "explain",
 };
+
+static bool is_question(enum frame_kind kind)
+{
+	return kind < sizeof(functions) / sizeof(functions[0]) && functions[kind];
+}
 
 static void send_frame(enum frame_kind kind, const void *bytes, size_t len)
 {
@@ -142,7 +147,7 @@ _Noreturn void worker_run(const struct cage *cage, pid_t zygote, int socket, int
 	if (!worker.vm)
 		give_up(&err);
 	vm_listen(worker.vm, &listener);
-	while (protocol_read(SOCKET, &kind, &worker.question) == 0 && kind <= FRAME_RULES)
+	while (protocol_read(SOCKET, &kind, &worker.question) == 0 && is_question(kind))
 		serve(&worker, kind);
 	_exit(0);
 }

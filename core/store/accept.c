@@ -171,7 +171,7 @@ int accept_follow(struct txn *txn, const char *event_id, const struct store_even
 /* A decision of its own: the caller's need not outlive the call. */
 struct decision_copy {
 	struct store_decision decision;
-	char *texts[3 + STORE_TARGETS];
+	char *texts[5 + 2 * STORE_TARGETS];
 };
 
 struct acceptance {
@@ -197,15 +197,20 @@ static int copy_decision(struct decision_copy *copy, const struct store_decision
 	rc |= copy_text(&copy->decision.rule, &copy->texts[0], decision->rule);
 	rc |= copy_text(&copy->decision.reason, &copy->texts[1], decision->reason);
 	rc |= copy_text(&copy->decision.gate, &copy->texts[2], decision->gate);
+	rc |= copy_text(&copy->decision.verdict, &copy->texts[3], decision->verdict);
+	rc |= copy_text(&copy->decision.filter_rule, &copy->texts[4], decision->filter_rule);
 	for (size_t i = 0; i < decision->target_count && i < STORE_TARGETS; i++)
-		rc |= copy_text(&copy->decision.targets[i].agent, &copy->texts[3 + i],
+		rc |= copy_text(&copy->decision.targets[i].agent, &copy->texts[5 + i],
 				decision->targets[i].agent);
+	for (size_t i = 0; i < decision->asked_count && i < STORE_TARGETS; i++)
+		rc |= copy_text(&copy->decision.asked[i], &copy->texts[5 + STORE_TARGETS + i],
+				decision->asked[i]);
 	return rc;
 }
 
 static void free_acceptance(struct acceptance *acceptance)
 {
-	for (size_t i = 0; acceptance && i < 3 + STORE_TARGETS; i++)
+	for (size_t i = 0; acceptance && i < 5 + 2 * STORE_TARGETS; i++)
 		free(acceptance->copy.texts[i]);
 	free(acceptance);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/utf8.h"
 
@@ -63,15 +64,13 @@ static void configure(struct db *db)
 	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
 }
 
-int db_open(const char *path, bool create, struct db **db, struct err *err)
+static int open_as(const char *path, const char *name, int flags, struct db **db, struct err *err)
 {
-	const int flags = SQLITE_OPEN_NOMUTEX | (create ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-							: SQLITE_OPEN_READONLY);
 	struct db *made = calloc(1, sizeof(*made));
 
 	if (!made)
 		return err_set(err, ERR_NOMEM, "no memory for the database");
-	const int code = sqlite3_open_v2(path, &made->handle, flags, NULL);
+	const int code = sqlite3_open_v2(name, &made->handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
 	if (code != SQLITE_OK) {
 		err_set(err, ERR_IO, "cannot open %s: %s", path, sqlite3_errstr(code));
 		db_close(made);
@@ -80,6 +79,30 @@ int db_open(const char *path, bool create, struct db **db, struct err *err)
 	configure(made);
 	*db = made;
 	return 0;
+}
+
+int db_open(const char *path, bool create, struct db **db, struct err *err)
+{
+	return open_as(path, path,
+		       create ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY,
+		       db, err);
+}
+
+int db_open_still(const char *path, struct db **db, struct err *err)
+{
+	struct buf uri = { 0 };
+	int rc = buf_appendf(&uri, "file:");
+
+	for (const char *c = path; *c && rc == 0; c++)
+		rc = buf_appendf(&uri, strchr("%?#", *c) ? "%%%02x" : "%c", (unsigned char)*c);
+	if (rc == 0)
+		rc = buf_appendf(&uri, "?immutable=1");
+	if (rc < 0)
+		err_set(err, ERR_NOMEM, "no memory for a path");
+	else
+		rc = open_as(path, uri.bytes, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, db, err);
+	buf_done(&uri);
+	return rc;
 }
 
 void db_close(struct db *db)

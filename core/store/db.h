@@ -53,6 +53,8 @@ struct db_values {
 /* Opens with our settings; `create` is for the daemon, a reader sees an error when there is no
  * file. */
 int db_open(const char *path, bool create, struct db **db, struct err *err);
+/* A file that nobody writes meanwhile, without the files that SQLite would make beside it. */
+int db_open_still(const char *path, struct db **db, struct err *err);
 void db_close(struct db *db); /* accepts NULL */
 sqlite3 *db_handle(struct db *db);
 

@@ -18,6 +18,7 @@ struct store {
 	int lock;	       /* of PATH.lock, or -1 */
 	pthread_mutex_t reading;
 	struct db *reader; /* guarded by reading */
+	char *still;	   /* its path while `reader` takes it that nobody writes; else NULL */
 	/* The times of the last looks that found nothing, for store_next_due() and its like: what
 	 * was due by then has been seen, and is blocked by something that will wake us. */
 	_Atomic int64_t claim_looked, report_looked;
@@ -33,6 +34,9 @@ int store_open_at(const char *path, const struct migrations *migrations, struct 
 /* The connection for reading, until store_read_end(). */
 struct db *store_read_begin(struct store *store);
 void store_read_end(struct store *store);
+/* Whether a daemon has begun to write since: then what was read meanwhile may be wrong, and is to
+ * be read again. */
+bool store_read_moved(const struct store *store);
 
 /* ---- words of the columns ---- */
 

@@ -143,6 +143,11 @@ static const char version_2[] =
     "CREATE INDEX dispatches_whole ON dispatches (told_at)"
     " WHERE slim = 0 AND told_at IS NOT NULL;";
 
-static const char *const versions[] = { version_1, version_2 };
+/* Version 3: what the policies said of an event, for rules and replay; NULL for older ones. */
+static const char version_3[] = "ALTER TABLE events ADD COLUMN verdict TEXT;"
+				"ALTER TABLE events ADD COLUMN filter_rule TEXT;";
 
-const struct migrations migrate_known = { .sql = versions, .count = 2 };
+static const char *const versions[] = { version_1, version_2, version_3 };
+
+const struct migrations migrate_known = { .sql = versions,
+					  .count = sizeof(versions) / sizeof(versions[0]) };

@@ -1,8 +1,10 @@
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "store/file.h"
 #include "store/internal.h"
@@ -106,13 +108,37 @@ int store_open(const char *path, struct store **store, struct err *err)
 	return store_open_at(path, &migrate_known, store, err);
 }
 
+/* The log that a daemon writes; it is gone once nobody has the database open any more. */
+static bool is_written(const char *path)
+{
+	_cleanup_free_ char *log = NULL;
+	struct stat st;
+
+	if (asprintf(&log, "%s-wal", path) < 0) {
+		log = NULL;
+		return true;
+	}
+	return stat(log, &st) == 0;
+}
+
+/* Reading the database of a daemon that has ended must not make SQLite's files beside it. */
+static int open_for_reading(struct store *store, const char *path, struct err *err)
+{
+	if (is_written(path))
+		return db_open(path, false, &store->reader, err);
+	store->still = strdup(path);
+	if (!store->still)
+		return err_set(err, ERR_NOMEM, "no memory for a path");
+	return db_open_still(path, &store->reader, err);
+}
+
 int store_open_reader(const char *path, struct store **store, struct err *err)
 {
 	struct store *made = new_store(err);
 
 	if (!made)
 		return -1;
-	if (db_open(path, false, &made->reader, err) < 0 ||
+	if (open_for_reading(made, path, err) < 0 ||
 	    migrate_check(made->reader, path, &migrate_known, err) < 0) {
 		store_close(made);
 		return -1;
@@ -129,6 +155,7 @@ void store_close(struct store *store)
 	writer_stop(store->writer);
 	file_unlock(store->lock);
 	pthread_mutex_destroy(&store->reading);
+	free(store->still);
 	free(store);
 }
 
@@ -141,8 +168,22 @@ int store_write(struct store *store, writer_fn *run, void *arg, struct err *err)
 
 struct db *store_read_begin(struct store *store)
 {
+	struct db *fresh = NULL;
+	struct err err;
+
 	pthread_mutex_lock(&store->reading);
+	if (store_read_moved(store) && db_open(store->still, false, &fresh, &err) == 0) {
+		db_close(store->reader);
+		store->reader = fresh;
+		free(store->still);
+		store->still = NULL;
+	}
 	return store->reader;
+}
+
+bool store_read_moved(const struct store *store)
+{
+	return store->still && is_written(store->still);
 }
 
 void store_read_end(struct store *store)

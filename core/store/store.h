@@ -28,7 +28,8 @@ struct store;
  */
 int store_open(const char *path, struct store **store, struct err *err);
 
-/* For `runs`, `show`, ... without a daemon: reads only, takes no lock, starts no thread. */
+/* For `runs`, `show`, ... without a daemon: reads only, takes no lock, starts no thread, makes no
+ * file. */
 int store_open_reader(const char *path, struct store **store, struct err *err);
 
 /* Waits for what was given to the writer, checkpoints, closes.  Accepts NULL. */
@@ -92,6 +93,12 @@ struct store_decision {
 	const char *rule, *reason, *gate; /* may be NULL */
 	struct store_target targets[STORE_TARGETS];
 	size_t target_count;
+	/* What the policies said, whatever gates, safe mode and tokens made of it: "accept",
+	 * "ignore", "cancel", "no_agent", "hold" (they failed); NULL: they were not asked.  Kept
+	 * for replay. */
+	const char *verdict, *filter_rule;
+	const char *asked[STORE_TARGETS]; /* every agent that they named */
+	size_t asked_count;
 	bool issue_gone; /* with ACTION_CANCEL: the issue is deleted, so nothing is written to it
 			    any more */
 	bool quiet;	 /* of a dispatch: OpenPR is told nothing, only the tunnel */

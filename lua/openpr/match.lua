@@ -15,8 +15,14 @@ local meta = { sealed = true }
 -- How tightly a condition binds when it is printed, as in Lua.
 local OR, AND, NOT, ATOM = 1, 2, 3, 4
 
-local function new(words, test, level)
-  return setmetatable({ words = words, test = test, level = level or ATOM }, meta)
+-- paths: the fields of the event that it looks at.
+local function new(words, test, paths)
+  return setmetatable({ words = words, test = test, level = ATOM, paths = paths }, meta)
+end
+
+-- joint: "&", "|" or "~", which has no right side.
+local function join(words, test, level, joint, left, right)
+  return setmetatable({ words = words, test = test, level = level, joint = joint, left = left, right = right }, meta)
 end
 
 function match.is(value) return getmetatable(value) == meta or type(value) == "function" end
@@ -37,17 +43,31 @@ function meta.__tostring(self) return self.words end
 
 function meta.__band(a, b)
   a, b = match.lift(a), match.lift(b)
-  return new(printed(a, AND) .. " & " .. printed(b, AND), function(e) return a.test(e) and b.test(e) end, AND)
+  return join(printed(a, AND) .. " & " .. printed(b, AND),
+    function(e) return a.test(e) and b.test(e) end, AND, "&", a, b)
 end
 
 function meta.__bor(a, b)
   a, b = match.lift(a), match.lift(b)
-  return new(printed(a, OR) .. " | " .. printed(b, OR), function(e) return a.test(e) or b.test(e) end, OR)
+  return join(printed(a, OR) .. " | " .. printed(b, OR),
+    function(e) return a.test(e) or b.test(e) end, OR, "|", a, b)
 end
 
 function meta.__bnot(a)
-  return new("~" .. printed(a, NOT), function(e) return not a.test(e) end, NOT)
+  return join("~" .. printed(a, NOT), function(e) return not a.test(e) end, NOT, "~", a)
 end
+
+-- What event.NAME.NAME holds, for the path "NAME.NAME".
+function match.field(event, path)
+  local value = event
+  for name in path:gmatch "[^.]+" do
+    if type(value) ~= "table" then return nil end
+    value = value[name]
+  end
+  return value
+end
+
+local field = match.field
 
 -- "issue.*" matches "issue.created"; every other character stands for itself.  Linear, whatever it is tried on.
 local function glob(pattern)
@@ -70,15 +90,6 @@ local function glob(pattern)
     end
     return true
   end
-end
-
-local function field(event, path)
-  local value = event
-  for name in path:gmatch "[^.]+" do
-    if type(value) ~= "table" then return nil end
-    value = value[name]
-  end
-  return value
 end
 
 -- Ids are UUIDs, whose letters may be written either way.
@@ -111,6 +122,16 @@ local PLAIN = {
   gone = function(e) return e.issue.gone end,
 }
 
+-- What they look at.
+local LOOKED_AT = {
+  for_bot = { "bot.asked" }, ai_task = { "task.id" }, human = { "actor.kind" }, own_echo = { "actor.id", "bot.id" },
+  ours = { "actor.ours", "actor.id" }, added = { "changes.assignee_ids.added", "bot.id" },
+  removed = { "changes.assignee_ids.removed" }, assigned = { "issue.assignees", "bot.id" },
+  unassigned = { "issue.known", "issue.assignees", "bot.id" }, mentioned = { "mentions", "bot.id" },
+  gone = { "issue.gone" },
+}
+local LABELS = { "issue.labels", "issue.label_ids" }
+
 -- when.NAME "pattern": true when one of these fields matches.
 local GLOBS = {
   event = { "name" },
@@ -139,7 +160,7 @@ local function globbed(name, paths, policy)
         if test(field(event, path)) then return true end
       end
       return false
-    end)
+    end, paths)
   end
 end
 
@@ -154,7 +175,7 @@ local function label(policy)
         end
       end
       return false
-    end)
+    end, LABELS)
   end
 end
 
@@ -166,11 +187,11 @@ local function any_field(policy)
       path = ""
     end
     if select("#", ...) == 0 then
-      return new(("field %s"):format(quoted(path)), function(event) return field(event, path) ~= nil end)
+      return new(("field %s"):format(quoted(path)), function(event) return field(event, path) ~= nil end, path)
     end
     local wanted = ...
     return new(("field(%s, %s)"):format(quoted(path), quoted(wanted)),
-      function(event) return field(event, path) == wanted end)
+      function(event) return field(event, path) == wanted end, path)
   end
 end
 
@@ -184,7 +205,7 @@ end
 -- The `when` of one policy.  Every policy gets its own, so that nothing done to it outlives the call.
 function match.new(policy)
   local when = {}
-  for name, test in pairs(PLAIN) do when[name] = new(name, test) end
+  for name, test in pairs(PLAIN) do when[name] = new(name, test, LOOKED_AT[name]) end
   for name, paths in pairs(GLOBS) do when[name] = globbed(name, paths, policy) end
   when.label, when.field = label(policy), any_field(policy)
 

@@ -3,7 +3,9 @@
 -- The list is itself a policy: called with an event it gives the verdict of the first rule that holds, or nil.
 -- Whatever can be wrong with a rule is found when the file is loaded, not when the rule first holds.
 
+local examine = require "openpr.examine"
 local match = require "openpr.match"
+local text = require "openpr.text"
 local verdict = require "openpr.verdict"
 
 local M = {}
@@ -11,6 +13,8 @@ local M = {}
 local meta = { sealed = true }
 
 local LONGEST_NAME = 100 -- bytes; names go into answers, logs and counters
+M.LONGEST_TRACE = 1000   -- rules that a trace tells of
+M.LONGEST_WORDS = 1000   -- bytes of a condition or an action that are shown
 
 function M.is(value) return getmetatable(value) == meta end
 
@@ -54,19 +58,62 @@ local function answer(rule, event, hook)
   return given
 end
 
--- The verdict of the first rule that holds and does not pass, or nil.  `trace`, a list, gets { rule, holds, verdict }
--- for each rule that was tried.
-function M.decide(list, event, trace)
+-- The verdict of the first rule that holds and does not pass, or nil.
+function M.decide(list, event)
   for _, rule in ipairs(list.entries) do
-    local holds = rule.test(event) and true or false
-    local given = holds and answer(rule, event, list.hook) or nil
-    if trace then trace[#trace + 1] = { rule = rule.name, holds = holds, verdict = given and tostring(given) } end
-    if given then return verdict.by(given, rule.name) end
+    if rule.test(event) then
+      local given = answer(rule, event, list.hook)
+      if given then return verdict.by(given, rule.name) end
+    end
+  end
+  return nil
+end
+
+local function act_of(rule) return verdict.is(rule.act) and tostring(rule.act) or "function" end
+
+local function clipped(words) return text.clean(text.clip(words, M.LONGEST_WORDS)) end
+
+-- The first rules and the last one; how many between them are left out is counted.
+local function add(trace, one)
+  local tried = trace.tried
+  if #tried < M.LONGEST_TRACE then
+    tried[#tried + 1] = one
+  else
+    tried[#tried], trace.left_out = one, trace.left_out + 1
+  end
+end
+
+-- As decide(), and tells of it in `trace`: tried = a list of { n, rule, action, holds, condition, verdict }, left_out,
+-- untried, both counts.  A rule stands there before it is tried, so that the last one is where a policy failed.
+function M.trace(list, event, trace, host)
+  local room = { nodes = M.LONGEST_TRACE * 8 }
+  trace.tried, trace.left_out, trace.untried = host.json_array {}, 0, #list.entries
+  for n, rule in ipairs(list.entries) do
+    local one = { n = n, rule = rule.name, action = clipped(act_of(rule)) }
+    add(trace, one)
+    trace.untried = #list.entries - n
+    if host.note then host.note(("policies/%s.lua, rule %q"):format(list.hook, rule.name)) end
+    one.condition = examine(rule.test, event, room, host.json_array)
+    one.holds = one.condition.holds
+    local given = one.holds and answer(rule, event, list.hook) or nil
+    if given then
+      one.verdict = clipped(tostring(given))
+      return verdict.by(given, rule.name)
+    end
   end
   return nil
 end
 
 function meta.__call(self, event) return M.decide(self, event) end
+
+-- A list of { n, name, when, action }, as the operator wrote them.
+function M.list(list)
+  local out = {}
+  for n, rule in ipairs(list.entries) do
+    out[n] = { n = n, name = rule.name, when = clipped(tostring(rule.test)), action = clipped(act_of(rule)) }
+  end
+  return out
+end
 
 -- One line a rule: its number, name, condition and action, as the operator wrote them.
 function M.describe(list)
@@ -80,7 +127,7 @@ function M.describe(list)
   for n, rule in ipairs(list.entries) do
     local test = tostring(rule.test)
     lines[n] = ("%3d  %s%s  when %s%s  %s"):format(n, rule.name, (" "):rep(names - (utf8.len(rule.name) or #rule.name)),
-      test, (" "):rep(tests - #test), verdict.is(rule.act) and tostring(rule.act) or "function")
+      test, (" "):rep(tests - #test), act_of(rule))
   end
   return table.concat(lines, "\n")
 end

@@ -2,6 +2,7 @@
 --
 --   load      sources, templates, agents, labels   -> every mistake
 --   decide    an event                             -> what filter and route say
+--   explain   an event                             -> the same, and each rule that was tried
 --   render    an event and an agent                -> the prompt, or that the issue is needed
 --   callback  an event, an agent and a run         -> what OpenPR is told
 --   rules     nothing                              -> filter and route as the operator wrote them
@@ -93,8 +94,8 @@ local function targets_of(given, host)
   return host.json_array(targets)
 end
 
-local function decide(input, host)
-  local filter = ask("filter", input, host)
+local function decide(input, host, asking)
+  local filter = asking("filter", input, host)
   if not filter then
     return { action = "ignore", rule = "no rule", filter_rule = "no rule", reason = "no rule of filter.lua matched" }
   end
@@ -102,7 +103,7 @@ local function decide(input, host)
     return { action = filter.action, rule = filter.rule, filter_rule = filter.rule,
              reason = clipped(filter.reason or filter.rule) }
   end
-  local route = ask("route", input, host)
+  local route = asking("route", input, host)
   if not route or (route.action == "to" and #route.targets == 0) then
     return { action = "no_agent", rule = route and route.rule or "no rule", filter_rule = filter.rule,
              reason = clipped(no_agent_for(input)) }
@@ -114,7 +115,54 @@ local function decide(input, host)
   return { action = "accept", rule = route.rule, filter_rule = filter.rule, targets = targets_of(route, host) }
 end
 
-function M.decide(input, host) return host.json_encode(decide(host.json_decode(input), host)) end
+function M.decide(input, host) return host.json_encode(decide(host.json_decode(input), host, ask)) end
+
+-- ask() that tells in `told` what was tried.
+local function ask_telling(told)
+  return function(hook, input, host)
+    local one = { hook = hook }
+    told[#told + 1] = one
+    local policy, value = open(hook, input, host)
+    policy.event = event.new(input, bundle.labels)
+    one.kind = rules.is(value) and "rules" or "function"
+    local given
+    if rules.is(value) then
+      given = call(policy, rules.trace, value, policy.event, one, host)
+    else
+      given = judged(call(policy, value, policy.event), policy)
+    end
+    one.rule = given and given.rule or nil
+    one.verdict = given and text.clean(text.clip(tostring(given), rules.LONGEST_WORDS)) or nil
+    one.line = given and policy.line_of_rule(given.rule) or nil
+    return given
+  end
+end
+
+local function short(value) return value and text.clean(text.clip(value, LONGEST_REASON)) end
+
+-- What a person wants to know about an event, as the policies see it.
+local function facts_of(input)
+  local one = event.new(input, bundle.labels)
+  local issue = one.issue
+  return {
+    name = short(one.name), kind = one.kind, reason = short(one.reason), timestamp = short(one.timestamp),
+    issue = { id = short(issue.id), key = short(issue.key), title = short(issue.title), state = short(issue.state),
+              known = issue.known, gone = issue.gone },
+    project = short(one.project.key or one.project.name or one.project.id),
+    actor = { name = short(one.actor.name), id = short(one.actor.id), kind = short(one.actor.kind) },
+    bot = { name = short(one.bot.name), id = short(one.bot.id), type = short(one.bot.type), asked = one.bot.asked },
+    task = short(one.task.id), comment = short(one.comment.body),
+  }
+end
+
+function M.explain(input, host)
+  input = host.json_decode(input)
+  if not bundle then error("no policies are loaded", 0) end
+  local told = {}
+  local ok, answer = pcall(decide, input, host, ask_telling(told))
+  return host.json_encode { event = facts_of(input), policies = host.json_array(told),
+                            decision = ok and answer or nil, failure = not ok and tostring(answer) or nil }
+end
 
 local function agent_of(name, hook)
   local agent = bundle and bundle.agents[name]
@@ -201,12 +249,14 @@ function M.callback(input, host)
 end
 
 function M.rules(_, host)
-  local parts = {}
+  local parts, lists = {}, {}
   for n, hook in ipairs { "filter", "route" } do
     local _, value = open(hook, {}, host)
+    local kind = rules.is(value) and "rules" or "function"
     parts[n] = ("policies/%s.lua\n%s\n"):format(hook, rules.is(value) and rules.describe(value) or "  a function")
+    lists[n] = { hook = hook, kind = kind, rules = rules.is(value) and rules.list(value) or nil }
   end
-  return host.json_encode { text = table.concat(parts, "\n") }
+  return host.json_encode { text = table.concat(parts, "\n"), policies = lists }
 end
 
 return M

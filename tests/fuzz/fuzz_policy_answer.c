@@ -76,6 +76,9 @@ static void read_texts(const char *text, size_t len)
 	if (answer_load(text, len, &out, &count, &err) == 0)
 		check(count > 0 || out.len == 0);
 	buf_done(&out);
+	json_t *told = answer_told(text, len, &err);
+	check(!told || json_is_array(json_at(told, "policies")));
+	json_decref(told);
 	if (answer_callback(text, len, &comment, &state, &err) == 0) {
 		check(!comment || utf8_valid(comment, strlen(comment)));
 		check(!state || strlen(state) <= 64 * 3);

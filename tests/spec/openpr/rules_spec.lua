@@ -46,18 +46,95 @@ describe("rules", function()
     assert.equal("accept", list(assigned).action)
   end)
 
-  it("tell what was tried", function()
+  -- What rules.trace() tells, and the verdict.
+  local function traced(list, one)
     local trace = {}
-    rules.decide(list_of("route", [[return rules {
+    local verdict = rules.trace(list, one or assigned, trace, testing.host {})
+    return trace, verdict
+  end
+
+  it("tell what was tried", function()
+    local trace, verdict = traced(list_of("route", [[return rules {
       { "no", when.state "done", to "codex" },
       { "pass", when.always, function() end },
       { "yes", when.always, to "reviewer" },
       { "late", when.always, to "codex" },
-    }]]), assigned, trace)
+    }]]))
+    assert.same({ "to", "yes" }, { verdict.action, verdict.rule })
+    assert.same({ 0, 1 }, { trace.left_out, trace.untried })
     assert.same({
-      { rule = "no", holds = false }, { rule = "pass", holds = true },
-      { rule = "yes", holds = true, verdict = 'to "reviewer"' },
-    }, trace)
+      { n = 1, rule = "no", holds = false, action = 'to "codex"', condition = { words = 'state "done"', holds = false,
+        values = { { path = "issue.state", value = "todo" } } } },
+      { n = 2, rule = "pass", holds = true, action = "function", condition = { words = "always", holds = true } },
+      { n = 3, rule = "yes", holds = true, action = 'to "reviewer"', verdict = 'to "reviewer"',
+        condition = { words = "always", holds = true } },
+    }, trace.tried)
+  end)
+
+  it("tell where a policy failed", function()
+    local trace = {}
+    local list = list_of("route", [[return rules {
+      { "fine", when.state "done", to "codex" },
+      { "bad", function(event) return event.nothing.here end, to "codex" },
+      { "late", when.always, to "codex" },
+    }]])
+    assert.is_false((pcall(rules.trace, list, assigned, trace, testing.host {})))
+    assert.same({ 2, "bad", 1 }, { #trace.tried, trace.tried[2].rule, trace.untried })
+    assert.is_nil(trace.tried[2].holds)
+  end)
+
+  it("decide the same whether they tell or not", function()
+    local events = { testing.assigned(), testing.created { labels = { "a", "b" } }, testing.mentioned(),
+                     testing.task(), testing.task "comment_requested", testing.other("issue.updated", "assigned"),
+                     testing.assigned { actor = { entity_type = "bot" } }, testing.created { bot = false }, {} }
+    local file = assert(io.open "policies/filter.lua")
+    local shipped = file:read "a"
+    file:close()
+    for _, source in ipairs { shipped, [[return rules {
+        { "and", when.human & when.added & ~when.label "b", accept },
+        { "or", when.label "a" | when.mentioned | function(e) return e.task.id end, function(e)
+            return e.kind == "mention" and ignore "x" or nil end },
+        { "not", ~(when.for_bot | when.human), ignore },
+        { "deep", ~~(~when.human & (when.ai_task | ~when.gone)), cancel "y" } }]] } do
+      local list = list_of("filter", source)
+      for n, input in ipairs(events) do
+        local one = event.new(input, {})
+        local trace, verdict = traced(list, one)
+        local plain = list(one)
+        assert.equal(plain and plain.rule, verdict and verdict.rule, n)
+        assert.equal(plain and tostring(plain), verdict and tostring(verdict), n)
+        for m, tried in ipairs(trace.tried) do
+          local entry = list.entries[m]
+          assert.equal(entry.test(one), tried.holds, entry.name)
+        end
+      end
+    end
+  end)
+
+  it("tell of as many as there is room for, of the last one always", function()
+    local parts = { "return rules {" }
+    for n = 1, 3000 do parts[#parts + 1] = ("{ 'rule %d', ~(when.always & ~when.gone), accept },"):format(n) end
+    parts[#parts + 1] = "{ 'the end', when.always, accept } }"
+    local trace, verdict = traced(list_of("filter", table.concat(parts, "\n")))
+    assert.equal("the end", verdict.rule)
+    assert.same({ rules.LONGEST_TRACE, 3001 - rules.LONGEST_TRACE, 0, "the end" },
+      { #trace.tried, trace.left_out, trace.untried, trace.tried[#trace.tried].rule })
+  end)
+
+  it("clip what they tell", function()
+    local huge = ("x"):rep(100000)
+    local source = "return rules { { 'x', when.event %q, ignore %q }, { 'y', when.always, ignore %q } }"
+    local list = list_of("filter", source:format(huge, huge, huge))
+    local tried = traced(list, event.new(testing.other(huge, nil), {})).tried
+    assert.is_true(#testing.host {}.json_encode(tried) < 5000)
+    assert.is_true(#testing.host {}.json_encode(rules.list(list)) < 5000)
+  end)
+
+  it("list themselves", function()
+    assert.same({ { n = 1, name = "a", when = 'label "x" & ~human', action = "accept" },
+                  { n = 2, name = "b", when = "function", action = "function" } },
+      rules.list(list_of("filter", [[return rules {
+        { "a", when.label "x" & ~when.human, accept }, { "b", function() end, function() end } }]])))
   end)
 
   it("print themselves as they were written", function()

@@ -105,6 +105,62 @@ describe("decide", function()
   end)
 end)
 
+describe("explain", function()
+  it("tells each rule that was tried, and the decision that stands", function()
+    local policies = with({ route = [[return rules {
+      { "other", when.project "WEB", to "default" },
+      { "late", when.human & when.label "x", to "default" },
+      { "all", when.always, to "default" } }]] })
+    local event = testing.assigned()
+    local told = policies.ask("explain", event)
+    assert.same(policies.decide(event), told.decision)
+    assert.same({ "filter", "rules", "assigned to the bot", "accept" },
+      { told.policies[1].hook, told.policies[1].kind, told.policies[1].rule, told.policies[1].verdict })
+    local route = told.policies[2]
+    assert.same({ "all", 'to "default"', 4, 3 }, { route.rule, route.verdict, route.line, #route.tried })
+    assert.same({ "CORE" , "default", "CORE-A1B2C3D4", "assignment" },
+      { told.event.project, told.event.bot.name, told.event.issue.key, told.event.kind })
+    assert.is_nil(told.failure)
+  end)
+
+  it("tells nothing of the route when the filter ignores", function()
+    local told = with({}).ask("explain", testing.created { bot = false })
+    assert.same({ 1, "ignore", "nobody asked" }, { #told.policies, told.decision.action, told.decision.rule })
+  end)
+
+  it("tells of functions what they said", function()
+    local told = with({ filter = "return function() return accept end" }).ask("explain", testing.assigned())
+    assert.same({ hook = "filter", kind = "function", rule = "filter.lua", verdict = "accept" }, told.policies[1])
+  end)
+
+  it("tells where a policy failed, with what was tried before", function()
+    local told = with({ filter = [[return rules {
+      { "first", when.gone, accept },
+      { "bad", function(e) return e.nothing.here end, accept } }]] }).ask("explain", testing.assigned())
+    assert.is_nil(told.decision)
+    assert.matches("policies/filter.lua:3: .*nothing", told.failure)
+    assert.same({ "first", "bad" }, { told.policies[1].tried[1].rule, told.policies[1].tried[2].rule })
+  end)
+
+  it("understands whatever comes", function()
+    for _, body in ipairs { {}, { event = 7 }, { event = "x", data = "y", actor = { 1 }, bot_context = false } } do
+      local told = with({}).ask("explain", { now = 1, body = body })
+      assert.is_table(told.event)
+      assert.is_table(told.decision)
+    end
+  end)
+end)
+
+describe("rules", function()
+  it("lists both policies", function()
+    local told = with({ filter = "return function() return accept end",
+                        route = 'return rules { { "a", when.label "x", to "default" } }' }).ask("rules", {})
+    assert.same({ { hook = "filter", kind = "function" },
+                  { hook = "route", kind = "rules", rules = { { n = 1, name = "a", when = 'label "x"',
+                                                                action = 'to "default"' } } } }, told.policies)
+  end)
+end)
+
 describe("render", function()
   local function rendering(body) return with { render = "return function(event, agent)\n" .. body .. "\nend" } end
 
