@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * One outbound WebSocket connection to the control plane, kept up by a thread of its own: connecting
- * (base -> TLS -> Upgrade), envelopes signed and checked, liveness, reconnecting with back-off.  It
- * knows envelopes but not what they mean: that is the traffic's.  docs/tunnel.md is the protocol.
+ * One outbound WebSocket connection to the control plane, kept up by a thread of its own:
+ * connecting (base -> TLS -> Upgrade), envelopes signed and checked, liveness, reconnecting with
+ * back-off.  It knows envelopes but not what they mean: that is the traffic's.  docs/tunnel.md is
+ * the protocol.
  *
  * A link without a wish to be up (gate off, no tunnel in the configuration, safe mode) waits for
  * link_reload().
@@ -34,8 +35,8 @@ struct link_message {
 
 /*
  * All of these are called on the link's thread, one at a time, never after link_stop().  They must
- * not wait for the network; they may wait for the disk (nothing is read from the peer meanwhile, and
- * a wait longer than the heartbeat looks dead to it).
+ * not wait for the network; they may wait for the disk (nothing is read from the peer meanwhile,
+ * and a wait longer than the heartbeat looks dead to it).
  */
 struct link_traffic {
 	/* An envelope that passed every check: task.dispatch, task.cancel, or what else the peer

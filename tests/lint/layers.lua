@@ -15,7 +15,7 @@ local order = {
   { "store", "exec", "callback" },
   { "policy" },
   { "pipeline" },
-  { "server" },
+  { "server", "tunnel" },
   { "command" },
 }
 
@@ -28,6 +28,7 @@ local private = {
   { "^picohttpparser", "^core/server/" },
   { "^sqlite3",       "^core/store/" },
   { "^curl/",         "^core/http/" },
+  { "^wslay/",        "^core/tunnel/" },
   { "^jansson",       "^core/base/json%.h$" },
   { "^openssl/",      "^core/base/" },
   { "^seccomp",       "^core/policy/" },
