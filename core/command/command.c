@@ -23,6 +23,8 @@ static const struct verb verbs[] = {
 	  "print config.lua with its defaults, secrets hidden" },
 	{ "print-reference", NULL, "", command_reference,
 	  "print the reference of every option of config.lua" },
+	{ "test", "[DIR]", "jmw", command_test,
+	  "run the specs of the policies, and say which lines ran" },
 	{ "whitelist", NULL, "", command_whitelist, "print the programs that an agent can be" },
 	{ "send", "[EVENT.json]", "jtxp", command_send,
 	  "sign an event and post it as OpenPR does; - is standard input" },
@@ -55,6 +57,8 @@ static const struct option options[] = {
 	{ "to", required_argument, NULL, 't' },
 	{ "example", required_argument, NULL, 'x' },
 	{ "print", no_argument, NULL, 'p' },
+	{ "coverage-min", required_argument, NULL, 'm' },
+	{ "timeout", required_argument, NULL, 'w' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -76,6 +80,8 @@ static const struct {
 	  "issue.state_changed, issue.deleted, comment.created, label.added,\n"
 	  "ai-task.issue_assigned or ai-task.comment_requested" },
 	{ 'p', NULL, "print the example instead of sending it" },
+	{ 'm', "N", "fail unless N percent of the lines of the policies ran" },
+	{ 'w', "N", "seconds without a word from the specs until they hang (default 60)" },
 };
 
 int command_fail(int code, const char *fmt, ...)
@@ -127,9 +133,9 @@ static void print_option(size_t i)
 	char left[32];
 
 	snprintf(left, sizeof(left), "--%s%s%s", name, value ? " " : "", value ? value : "");
-	printf("  %-15s  ", left);
+	printf("  %-16s  ", left);
 	for (const char *c = option_help[i].help; *c; c++)
-		*c == '\n' ? printf("\n%19s", "") : putchar(*c);
+		*c == '\n' ? printf("\n%20s", "") : putchar(*c);
 	putchar('\n');
 }
 
@@ -146,10 +152,20 @@ static int print_verb_help(const struct verb *verb)
 	return EXIT_OK;
 }
 
-static int set_option(struct command_line *line, int letter)
+static int set_number(long *out, const char *option, long least, long most)
 {
 	char *end = NULL;
+	const long number = strtol(optarg, &end, 10);
 
+	if (!*optarg || *end || number < least || number > most)
+		return command_fail(-1, "%s wants a number from %ld to %ld, not \"%s\"", option,
+				    least, most, optarg);
+	*out = number;
+	return 0;
+}
+
+static int set_option(struct command_line *line, int letter)
+{
 	switch (letter) {
 	case 'c':
 		line->config = optarg;
@@ -179,11 +195,11 @@ static int set_option(struct command_line *line, int letter)
 		line->verbose = true;
 		return 0;
 	case 'n':
-		line->limit = strtol(optarg, &end, 10);
-		if (*end || line->limit < 1 || line->limit > 100000)
-			return command_fail(
-			    -1, "--limit wants a number from 1 to 100000, not \"%s\"", optarg);
-		return 0;
+		return set_number(&line->limit, "--limit", 1, 100000);
+	case 'm':
+		return set_number(&line->coverage_min, "--coverage-min", 0, 100);
+	case 'w':
+		return set_number(&line->timeout, "--timeout", 1, 86400);
 	default:
 		return -1; /* getopt_long() has said it */
 	}

@@ -6,32 +6,40 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/utf8.h"
+#include "policy/image.h"
 
 struct policy_bundle {
 	atomic_int refs;
-	int fd; /* struct head, then the JSON */
+	int fd; /* policy/image.h */
 	int64_t time_limit;
 	json_t *paths; /* what policy_bundle_files() gives */
 };
 
-struct head {
-	uint64_t len, memory_limit;
-	int64_t time_limit;
+const char *const bundle_hooks[BUNDLE_HOOKS] = {
+	[HOOK_FILTER] = "filter.lua",
+	[HOOK_ROUTE] = "route.lua",
+	[HOOK_RENDER] = "render.lua",
+	[HOOK_CALLBACK] = "callback.lua",
 };
 
 /* A bundle while its files are being read. */
 struct making {
 	const struct config *config;
-	json_t *files, *templates; /* name -> text */
-	json_t *paths;		   /* "templates/" name -> where it was found */
+	const struct bundle_changes *changes; /* NULL: none */
+	json_t *files, *templates;	      /* name -> text */
+	json_t *paths;			      /* "templates/" name -> where it was found */
 	size_t total, count;
 };
+
+static int no_memory(const char *path, struct err *err)
+{
+	return err_set(err, ERR_NOMEM, "no memory for %s", path);
+}
 
 static int read_text(int fd, const char *path, struct buf *text, struct err *err)
 {
@@ -81,11 +89,15 @@ static json_t *read_file(struct making *making, const char *path, struct err *er
 	return value;
 }
 
-/* Reads kind/name into `into` under `key`, and notes where it was found. */
+/* Takes `name` from `changed` or reads kind/name, into `into` under `key`; notes where it was
+ * found. */
 static int add_file(struct making *making, const char *own, const char *kind, const char *name,
-		    json_t *into, const char *key, struct err *err)
+		    const json_t *changed, json_t *into, const char *key, struct err *err)
 {
 	_cleanup_free_ char *label = NULL;
+	json_t *given = json_object_get(changed, name);
+	if (json_is_string(given))
+		return json_object_set(into, key, given) == 0 ? 0 : no_memory(name, err);
 	_cleanup_free_ char *path = config_find(making->config, own, kind, name, err);
 
 	if (!path)
@@ -95,20 +107,21 @@ static int add_file(struct making *making, const char *own, const char *kind, co
 		return -1;
 	if (json_object_set_new(into, key, text) < 0 || asprintf(&label, "%s/%s", kind, name) < 0 ||
 	    json_object_set_new(making->paths, label, json_string(path)) < 0)
-		return err_set(err, ERR_NOMEM, "no memory for %s", path);
+		return no_memory(path, err);
 	return 0;
 }
 
 static int add_policies(struct making *making, struct err *err)
 {
-	static const char *const names[] = { "filter.lua", "route.lua", "render.lua",
-					     "callback.lua" };
+	const struct bundle_changes *changes = making->changes;
+	const char *dir =
+	    changes && changes->policies_dir ? changes->policies_dir : making->config->policies.dir;
 	char key[32];
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(key, sizeof(key), "policies/%s", names[i]);
-		if (add_file(making, making->config->policies.dir, "policies", names[i],
-			     making->files, key, err) < 0)
+	for (size_t i = 0; i < BUNDLE_HOOKS; i++) {
+		snprintf(key, sizeof(key), "policies/%s", bundle_hooks[i]);
+		if (add_file(making, dir, "policies", bundle_hooks[i],
+			     changes ? changes->policies : NULL, making->files, key, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -123,7 +136,8 @@ static int add_template(struct making *making, const char *name, struct err *err
 			       "\"%s\" is not the name of a file in the templates folder", name);
 	if (++making->count > BUNDLE_FILES)
 		return err_set(err, ERR_CONFIG, "more than %d templates", BUNDLE_FILES);
-	return add_file(making, making->config->templates_dir, "templates", name, making->templates,
+	return add_file(making, making->config->templates_dir, "templates", name,
+			making->changes ? making->changes->templates : NULL, making->templates,
 			name, err);
 }
 
@@ -152,6 +166,19 @@ static int add_folder(struct making *making, const char *path, struct err *err)
 	return rc;
 }
 
+static int add_changed_templates(struct making *making, struct err *err)
+{
+	const char *name;
+	json_t *text;
+
+	json_object_foreach((json_t *)making->changes->templates, name, text)
+	{
+		if (add_template(making, name, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int add_templates(struct making *making, struct err *err)
 {
 	const struct config *config = making->config;
@@ -159,6 +186,8 @@ static int add_templates(struct making *making, struct err *err)
 
 	if (add_template(making, "default.txt", err) < 0 ||
 	    add_template(making, "mention.txt", err) < 0)
+		return -1;
+	if (making->changes && add_changed_templates(making, err) < 0)
 		return -1;
 	for (size_t i = 0; i < config->agent_count; i++) {
 		const struct config_agent *agent = &config->agents[i];
@@ -186,61 +215,46 @@ static json_t *public_fields(const struct config_agent *agent)
 			 (double)agent->timeout / 1000);
 }
 
-static json_t *load_input(struct making *making)
+static json_t *agents_of(const struct config *config)
 {
-	const struct config *config = making->config;
-	json_t *agents = json_object(), *labels = json_object();
+	json_t *agents = json_object();
 
 	for (size_t i = 0; i < config->agent_count; i++)
 		json_object_set_new(agents, config->agents[i].name,
 				    public_fields(&config->agents[i]));
+	return agents;
+}
+
+static json_t *labels_of(const struct config *config)
+{
+	json_t *labels = json_object();
+
 	for (size_t i = 0; i < config->label_count; i++)
 		json_object_set_new(labels, config->labels[i].name,
 				    json_string(config->labels[i].value));
+	return labels;
+}
+
+static json_t *load_input(struct making *making)
+{
+	const struct config *config = making->config;
+	const struct bundle_changes *changes = making->changes;
+	json_t *agents =
+	    changes && changes->agents ? json_incref((json_t *)changes->agents) : agents_of(config);
+	json_t *labels =
+	    changes && changes->labels ? json_incref((json_t *)changes->labels) : labels_of(config);
+
 	return json_pack("{s:O, s:O, s:o, s:o, s:f}", "files", making->files, "templates",
 			 making->templates, "agents", agents, "labels", labels, "time_limit",
 			 (double)config->policies.time_limit / 1000);
 }
 
-static int write_all(int fd, const void *bytes, size_t len)
-{
-	const char *at = bytes;
-
-	while (len > 0) {
-		const ssize_t n = write(fd, at, len);
-		if (n < 0 && errno != EINTR)
-			return -1;
-		if (n > 0) {
-			at += n;
-			len -= (size_t)n;
-		}
-	}
-	return 0;
-}
-
-/* Puts the whole into a memfd that nobody can change any more. */
-static int seal(const struct making *making, const char *text, int *out, struct err *err)
-{
-	const struct head head = {
-		.len = strlen(text),
-		.memory_limit = making->config->policies.memory_limit,
-		.time_limit = making->config->policies.time_limit,
-	};
-	const int seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-	_cleanup_close_ int fd = memfd_create("policies", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd < 0 || write_all(fd, &head, sizeof(head)) < 0 || write_all(fd, text, head.len) < 0 ||
-	    fcntl(fd, F_ADD_SEALS, seals) < 0)
-		return err_set(err, ERR_IO, "cannot keep the policies in memory: %s",
-			       strerror(errno));
-	*out = TAKE_FD(fd);
-	return 0;
-}
-
-int policy_bundle_load(const struct config *config, struct policy_bundle **out, struct err *err)
+static int make(const struct config *config, const struct bundle_changes *changes,
+		struct policy_bundle **out, struct err *err)
 {
 	struct making making = {
 		.config = config,
+		.changes = changes,
 		.files = json_object(),
 		.templates = json_object(),
 		.paths = json_object(),
@@ -260,7 +274,14 @@ int policy_bundle_load(const struct config *config, struct policy_bundle **out, 
 		err_set(err, ERR_NOMEM, "no memory for the policies");
 		goto out;
 	}
-	rc = seal(&making, text, &bundle->fd, err);
+	const struct image image = {
+		.text = text,
+		.len = strlen(text),
+		.memory_limit = config->policies.memory_limit,
+		.time_limit = config->policies.time_limit,
+		.on_trial = changes != NULL,
+	};
+	rc = image_seal(&image, &bundle->fd, err);
 out:
 	if (rc == 0) {
 		atomic_init(&bundle->refs, 1);
@@ -275,6 +296,17 @@ out:
 	json_decref(making.templates);
 	json_decref(making.paths);
 	return rc;
+}
+
+int policy_bundle_load(const struct config *config, struct policy_bundle **out, struct err *err)
+{
+	return make(config, NULL, out, err);
+}
+
+int bundle_on_trial(const struct config *config, const struct bundle_changes *changes,
+		    struct policy_bundle **out, struct err *err)
+{
+	return make(config, changes, out, err);
 }
 
 struct policy_bundle *bundle_ref(struct policy_bundle *bundle)
@@ -305,26 +337,4 @@ int bundle_fd(const struct policy_bundle *bundle)
 int64_t bundle_time_limit(const struct policy_bundle *bundle)
 {
 	return bundle->time_limit;
-}
-
-int bundle_open(int fd, struct bundle_image *image, struct err *err)
-{
-	struct stat st;
-	struct head head;
-
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size < (off_t)sizeof(head))
-		return err_set(err, ERR_IO, "a worker got no policies");
-	const char *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (map == MAP_FAILED)
-		return err_set(err, ERR_IO, "cannot map the policies: %s", strerror(errno));
-	memcpy(&head, map, sizeof(head));
-	if (head.len != (size_t)st.st_size - sizeof(head))
-		return err_set(err, ERR_IO, "a worker got broken policies");
-	*image = (struct bundle_image){
-		.text = map + sizeof(head),
-		.len = head.len,
-		.memory_limit = head.memory_limit,
-		.time_limit = head.time_limit,
-	};
-	return 0;
 }

@@ -31,6 +31,7 @@ struct talk {
 	int64_t until; /* monotonic ms */
 	const struct peer_ears *ears;
 	int lines;
+	unsigned hooks; /* whose lines were told */
 	struct buf *answer;
 	struct err *err;
 };
@@ -194,6 +195,19 @@ static bool hear_log(struct talk *talk, const struct frame *frame)
 	return true;
 }
 
+/* False: more than an honest worker sends. */
+static bool hear_lines(struct talk *talk, const struct frame *frame)
+{
+	const unsigned char hook = (unsigned char)frame->bytes[0];
+
+	if (!talk->ears->lines || hook >= BUNDLE_HOOKS || talk->hooks & 1u << hook)
+		return false;
+	talk->hooks |= 1u << hook;
+	talk->ears->lines(talk->ears->ctx, (enum policy_hook)hook, frame->bytes + 1,
+			  frame->len - 1);
+	return true;
+}
+
 static enum peer_end hear_failure(struct talk *talk, const struct frame *frame)
 {
 	const int code = (unsigned char)frame->bytes[0];
@@ -228,7 +242,8 @@ static bool hear(struct talk *talk, const struct frame *frame, enum peer_end *ho
 		hear_note(talk, frame);
 		return false;
 	case FRAME_LOG:
-		if (hear_log(talk, frame))
+	case FRAME_LINES:
+		if (frame->kind == FRAME_LOG ? hear_log(talk, frame) : hear_lines(talk, frame))
 			return false;
 		*how = nonsense(talk);
 		return true;

@@ -9,9 +9,10 @@
 
 struct peer;
 
-/* Hears what policies log. */
+/* Hears what policies log and, on trial, which lines of them ran; both may be NULL. */
 struct peer_ears {
-	policy_log_fn *log; /* may be NULL */
+	policy_log_fn *log;
+	void (*lines)(void *ctx, enum policy_hook hook, const char *bits, size_t len);
 	void *ctx;
 };
 

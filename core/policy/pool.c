@@ -70,7 +70,12 @@ void policy_pool_free(struct policy_pool *pool)
 
 void policy_pool_on_log(struct policy_pool *pool, policy_log_fn *log, void *ctx)
 {
-	pool->ears = (struct peer_ears){ log, ctx };
+	pool->ears = (struct peer_ears){ .log = log, .ctx = ctx };
+}
+
+void pool_on_trial(struct policy_pool *pool, const struct peer_ears *ears)
+{
+	pool->ears = *ears;
 }
 
 void policy_pool_counts(struct policy_pool *pool, uint64_t *kills, uint64_t *starts)

@@ -1,7 +1,11 @@
 #pragma once
 
+#include "policy/peer.h"
 #include "policy/policy.h"
 #include "policy/protocol.h"
+
+/* For a bundle that is on trial, instead of policy_pool_on_log(). */
+void pool_on_trial(struct policy_pool *pool, const struct peer_ears *ears);
 
 /*
  * Asks a free worker and waits for its answer, which is appended.  Waits for a worker for at most

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/lines.h"
 #include "base/log.h"
 #include "script/vm.h"
 
@@ -61,6 +62,8 @@ static bool worker_may_send(enum frame_kind kind, size_t len)
 		return len >= 1 && len <= 1 + VM_LOG_BYTES;
 	case FRAME_NOTE:
 		return len <= VM_NOTE_BYTES;
+	case FRAME_LINES:
+		return len >= 1 && len <= 1 + LINES_MOST / 8 + 1;
 	default:
 		return false;
 	}

@@ -3,7 +3,8 @@
 /*
  * What goes between the daemon and a worker: frames over a stream socket, each a head of five bytes
  * (length of the rest in this machine's order, kind) and its bytes.  The daemon asks with one
- * frame; the worker sends any LOG and NOTE frames and then exactly one of ANSWER, LAST, FAILED.
+ * frame; the worker sends any LOG, NOTE and LINES frames and then exactly one of ANSWER, LAST,
+ * FAILED.
  *
  * A worker runs what strangers wrote, so the daemon takes its frames for outside bytes.
  */
@@ -27,6 +28,8 @@ enum frame_kind {
 	FRAME_LOG,     /* a byte (enum log_level), a text */
 	FRAME_NOTE,    /* a text: which file is being run now */
 	FRAME_EXPLAIN, /* asked: FRAME_DECIDE, told step by step */
+	FRAME_LINES,   /* sent: a byte (enum policy_hook), a set of lines as struct lines holds it:
+			  what ran;   only of a bundle that is on trial */
 };
 
 #define PROTOCOL_HEAD 5

@@ -7,17 +7,20 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "base/lines.h"
 #include "base/utf8.h"
 #include "policy/bundle.h"
+#include "policy/image.h"
 #include "policy/protocol.h"
 #include "script/vm.h"
 
 #define SOCKET 3 /* where the socket to the daemon is kept */
 
 struct worker {
-	struct bundle_image image;
+	struct image image;
 	struct vm *vm;
 	struct buf question, answer;
+	struct lines ran[BUNDLE_HOOKS]; /* on trial: in this call */
 };
 
 /* lua/openpr/worker.lua answers these. */
@@ -57,6 +60,35 @@ static void send_note(void *ctx, const char *text, size_t len)
 {
 	(void)ctx;
 	send_frame(FRAME_NOTE, text, len);
+}
+
+/* Memory of ours, not the vm's: short of it, a line is not told. */
+static void note_line(void *ctx, const char *chunk, long line)
+{
+	static const char folder[] = "@policies/";
+	struct worker *worker = ctx;
+
+	if (strncmp(chunk, folder, sizeof(folder) - 1) != 0)
+		return;
+	for (size_t i = 0; i < BUNDLE_HOOKS; i++)
+		if (strcmp(chunk + sizeof(folder) - 1, bundle_hooks[i]) == 0)
+			lines_add(&worker->ran[i], line);
+}
+
+static void send_lines(struct worker *worker)
+{
+	struct buf frame = { 0 };
+
+	for (size_t i = 0; i < BUNDLE_HOOKS; i++) {
+		struct buf *bits = &worker->ran[i].bits;
+		const char hook = (char)i;
+		buf_clear(&frame);
+		if (bits->len > 0 && buf_append(&frame, &hook, 1) == 0 &&
+		    buf_append(&frame, bits->bytes, bits->len) == 0)
+			send_frame(FRAME_LINES, frame.bytes, frame.len);
+		buf_clear(bits);
+	}
+	buf_done(&frame);
 }
 
 static void send_failure(const struct err *err)
@@ -102,8 +134,11 @@ static int answer(struct worker *worker, enum frame_kind kind, struct err *err)
 static void serve(struct worker *worker, enum frame_kind kind)
 {
 	struct err err;
+	const int rc = answer(worker, kind, &err);
 
-	if (answer(worker, kind, &err) < 0) {
+	if (worker->image.on_trial)
+		send_lines(worker);
+	if (rc < 0) {
 		if (err.code != ERR_POLICY || vm_worn(worker->vm))
 			give_up(&err);
 		send_failure(&err);
@@ -132,12 +167,11 @@ static void settle(pid_t zygote, int socket)
 
 _Noreturn void worker_run(const struct cage *cage, pid_t zygote, int socket, int bundle)
 {
-	const struct vm_listener listener = { .log = send_log, .note = send_note };
 	struct worker worker = { 0 };
+	struct vm_listener listener = { .log = send_log, .note = send_note, .ctx = &worker };
 	struct err err;
 	enum frame_kind kind;
-	const int opened =
-	    bundle_open(bundle, &worker.image, &err); /* before its descriptor goes */
+	const int opened = image_open(bundle, &worker.image, &err); /* before its descriptor goes */
 
 	settle(zygote, socket);
 	if (opened < 0 || cage_enter(cage, worker.image.memory_limit, &err) < 0)
@@ -146,6 +180,8 @@ _Noreturn void worker_run(const struct cage *cage, pid_t zygote, int socket, int
 	worker.vm = vm_new(VM_POLICY, &limits, &err);
 	if (!worker.vm)
 		give_up(&err);
+	if (worker.image.on_trial)
+		listener.line = note_line;
 	vm_listen(worker.vm, &listener);
 	while (protocol_read(SOCKET, &kind, &worker.question) == 0 && is_question(kind))
 		serve(&worker, kind);

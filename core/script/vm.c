@@ -125,6 +125,18 @@ static void check_deadline(lua_State *L, lua_Debug *ar)
 	lua_error(L);
 }
 
+static void look_at_line(lua_State *L, lua_Debug *ar)
+{
+	const struct vm *vm = state_vm(L);
+
+	if (ar->event == LUA_HOOKCOUNT) {
+		check_deadline(L, ar);
+	} else if (!vm->late) {
+		lua_getinfo(L, "S", ar);
+		vm->listener.line(vm->listener.ctx, ar->source, ar->currentline);
+	}
+}
+
 static void arm(struct vm *vm)
 {
 	vm->late = vm->starved = false;
@@ -260,6 +272,8 @@ void vm_set_deadline(struct vm *vm, int64_t deadline)
 void vm_listen(struct vm *vm, const struct vm_listener *listener)
 {
 	vm->listener = *listener;
+	if (listener->line)
+		lua_sethook(vm->L, look_at_line, LUA_MASKCOUNT | LUA_MASKLINE, HOOK_EVERY);
 }
 
 static int add_module(lua_State *L)

@@ -58,12 +58,15 @@ void vm_set_deadline(struct vm *vm, int64_t deadline);
 #define VM_NOTE_BYTES 100 /* a note */
 
 /*
- * Hears host.log and host.note while vm_call() runs, on its thread.  The text is any bytes, not
- * NUL-terminated, and borrowed.  Neither may call the vm.  Without a listener both are dropped.
+ * Hears host.log, host.note and lines while vm_call() runs, on its thread.  The text is any bytes,
+ * not NUL-terminated, and borrowed.  None may call the vm.  Without a listener all are dropped.
  */
 struct vm_listener {
 	void (*log)(void *ctx, enum log_level level, const char *text, size_t len);
 	void (*note)(void *ctx, const char *text, size_t len);
+	/* A line of a chunk, e.g. "@policies/route.lua", is about to run.  Costs time at each line
+	 * of Lua, runtime modules included, so that nobody but `test` sets it. */
+	void (*line)(void *ctx, const char *chunk, long line);
 	void *ctx;
 };
 void vm_listen(struct vm *vm, const struct vm_listener *listener);

@@ -1,17 +1,23 @@
--- For specs: run policies as the daemon does, by the same worker, loader and sandbox.  Only the host is a stand-in.
+-- For specs: run policies as the daemon does.  Under `openpr-webhook test` each call goes to a real worker with the
+-- real limits; under plain busted the same worker module, loader and sandbox run in this process, without its limits.
 --
 --   local testing = require "openpr.testing"
 --   local policies = testing.deploy { agents = { reviewer = { type = "cli" } } }
 --   local decision = policies.decide(testing.assigned { title = "Login fails" })
 --
--- Run from the root of the project: what deploy() is not given, it reads from policies/ and templates/.
+-- What deploy() is not given is that of the deployment: policies, templates, agents and labels of config.lua; under
+-- plain busted policies/ and templates/ of the working directory, one agent "default", and no labels.
+
+local wire = require "openpr.testing_wire"
 
 local M = {}
 
+local HOOKS = { "filter", "route", "render", "callback" }
+
 local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local data = file:read "a"
-  file:close()
+  local file = io.open(path, "rb")
+  local data = file and file:read "a"
+  if file then file:close() end
   return data
 end
 
@@ -20,23 +26,11 @@ local function merged(into, from)
   return into
 end
 
--- As core/script/decode.c: whole numbers are integers, null is nothing.
-local function tidied(value, null)
-  if value == null then return nil end
-  if math.type(value) == "float" then return math.tointeger(value) or value end
-  if type(value) ~= "table" then return value end
-  local out = {}
-  for key, item in pairs(value) do out[key] = tidied(item, null) end
-  return out
-end
-
 -- What the daemon gives a worker; its log goes to the list `logged`.
 function M.host(logged)
-  local cjson = require("cjson").new()
-  cjson.decode_invalid_numbers(false)
   return {
-    json_decode = function(source) return tidied(cjson.decode(source), cjson.null) end,
-    json_encode = cjson.encode,
+    json_decode = wire.decode,
+    json_encode = wire.encode,
     json_array = function(list) return list end,
     log = function(level, line) logged[#logged + 1] = level .. " " .. line end,
     now = function() return 1790756401 end,
@@ -45,14 +39,13 @@ end
 
 M.agents = { default = { type = "cli", cli = "claude-code" } }
 
--- opts: agents, labels; files ("policies/route.lua" -> text) and templates ("default.txt" -> text) that stand in for
--- those of the project.  The mistakes found, and the worker's functions over plain tables.
-function M.deploy(opts)
-  opts = opts or {}
-  local files, templates, logged = {}, {}, {}
-  for _, hook in ipairs { "filter", "route", "render", "callback" } do
+-- In this process.  The mistakes, and how to ask.
+local function deploy_here(opts, dir, logged)
+  local files, templates = {}, {}
+  for _, hook in ipairs(HOOKS) do
     local name = ("policies/%s.lua"):format(hook)
-    files[name] = opts.files and opts.files[name] or read(name)
+    files[name] = opts.files and opts.files[name] or dir and read(("%s/%s.lua"):format(dir, hook)) or read(name)
+    if not files[name] then error("there is no " .. name, 0) end
   end
   for _, name in ipairs { "default.txt", "mention.txt" } do templates[name] = read("templates/" .. name) end
   merged(templates, opts.templates)
@@ -60,10 +53,40 @@ function M.deploy(opts)
   package.loaded["openpr.worker"] = nil -- a worker of its own: it holds the policies in force
   local worker, host = require "openpr.worker", M.host(logged)
   local function ask(name, input) return host.json_decode(worker[name](host.json_encode(input), host)) end
-  local agents = opts.agents or M.agents
-  local loaded = ask("load", { files = files, templates = templates, agents = agents, labels = opts.labels })
+  local loaded = ask("load", { files = files, templates = templates, agents = opts.agents or M.agents,
+                               labels = opts.labels })
+  return loaded.mistakes, ask
+end
+
+-- By the program that runs the specs.
+local function deploy_there(opts, dir, logged)
+  local policies = {}
+  for name, source in pairs(opts.files or {}) do policies[name:match "[^/]+$"] = source end
+  local function note(reply)
+    for _, line in ipairs(reply.log or {}) do logged[#logged + 1] = line end
+    if reply.error then error(reply.error, 0) end
+    return reply
+  end
+  local loaded = note(wire.ask("deploy", { dir = dir, policies = policies, templates = opts.templates,
+                                           agents = opts.agents, labels = opts.labels }))
+  return loaded.mistakes, function(name, input)
+    return note(wire.ask(("%s %d"):format(name, loaded.id), input)).answer
+  end
+end
+
+-- opts: agents, labels; dir, a folder beside this spec whose policies stand in for those of the deployment; files
+-- ("policies/route.lua" -> text) and templates ("default.txt" -> text) that do so before.  The mistakes found, and the
+-- worker's functions over plain tables, which raise what a policy raises.
+function M.deploy(opts)
+  opts = opts or {}
+  local logged, dir = {}, opts.dir
+  if dir and not dir:find "^/" then
+    local spec = debug.getinfo(2, "S").source:match "^@(.*)/[^/]*$"
+    dir = ("%s/%s"):format(spec or ".", dir)
+  end
+  local mistakes, ask = (wire.is_there and deploy_there or deploy_here)(opts, dir, logged)
   return {
-    mistakes = loaded.mistakes, logged = logged, ask = ask,
+    mistakes = mistakes, logged = logged, ask = ask,
     decide = function(event) return ask("decide", event) end,
     render = function(event, agent)
       return ask("render", merged({ agent = agent or "default" }, event))

@@ -34,8 +34,8 @@ static void scan_frames(const char *bytes, size_t len)
 	while (protocol_scan(bytes, len, &frame, &used) > 0) {
 		check(used >= PROTOCOL_HEAD && used <= len);
 		check(frame.bytes == bytes + PROTOCOL_HEAD && frame.len == used - PROTOCOL_HEAD);
-		check(frame.kind >= FRAME_ANSWER && frame.kind <= FRAME_NOTE);
-		check(frame.len > 0 || (frame.kind != FRAME_LOG && frame.kind != FRAME_FAILED));
+		check(frame.kind >= FRAME_ANSWER && frame.kind <= FRAME_LINES);
+		check(frame.len > 0 || frame.kind <= FRAME_LAST || frame.kind == FRAME_NOTE);
 		bytes += used;
 		len -= used;
 	}

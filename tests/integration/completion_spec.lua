@@ -52,7 +52,7 @@ describe("completion", function()
     assert.same({ "--json" }, offered("--config", "/etc/x.lua", "check", "--j"))
     assert.same({ "--config", "--help", "--version" }, offered "--")
     for _, verb in ipairs(names(select(2, d:verb "--help"), "\n  ([%l-]+) ")) do
-      local options = names(select(2, d:verb(verb, "--help")), "\n  (%-%-%l+)")
+      local options = names(select(2, d:verb(verb, "--help")), "\n  (%-%-[%l-]+)")
       assert.same({ "--config", "--help", table.unpack(options) }, offered(verb, "--"), verb)
     end
   end)

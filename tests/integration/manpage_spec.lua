@@ -44,12 +44,12 @@ describe("openpr-webhook(1)", function()
   it("has the options, each with the verbs that take it", function()
     local takes = {} -- option -> verbs
     for verb in pairs(verbs()) do
-      for option in help(verb, "--help"):gmatch "\n  %-%-(%l+)" do
+      for option in help(verb, "--help"):gmatch "\n  %-%-([%l-]+)" do
         takes[option] = takes[option] or {}
         takes[option][verb] = true
       end
     end
-    for option, names in page:gmatch "\n%.It Fl Fl (%l+)[^\n]*\n%.Pq Cm ([^\n]+)" do
+    for option, names in page:gmatch "\n%.It Fl Fl ([%l-]+)[^\n]*\n%.Pq Cm ([^\n]+)" do
       for verb in names:gmatch "%l+" do
         assert.is_true(takes[option] and takes[option][verb], option .. " of " .. verb)
         takes[option][verb] = nil

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "policy/bundle.h"
+#include "policy/image.h"
 
 static int make(void **state)
 {
@@ -22,11 +23,11 @@ static int unmake(void **state)
 }
 
 /* What a worker reads of it. */
-static json_t *image(const struct policy_bundle *bundle, struct bundle_image *image)
+static json_t *image(const struct policy_bundle *bundle, struct image *image)
 {
 	struct err err;
 
-	assert_int_equal(bundle_open(bundle_fd(bundle), image, &err), 0);
+	assert_int_equal(image_open(bundle_fd(bundle), image, &err), 0);
 	json_t *value = json_parse(image->text, image->len, &err);
 	if (!value)
 		fail_msg("%s", err.text);
@@ -50,7 +51,7 @@ static void a_worker_gets_everything(void **state)
 	struct place *place = *state;
 	char *bots[] = { "bot-1" };
 	struct config_pair labels[] = { { (char *)"l1", (char *)"bug" } };
-	struct bundle_image read;
+	struct image read;
 
 	place->agents[0].bots = bots;
 	place->agents[0].bot_count = 1;
@@ -101,7 +102,7 @@ static void shipped_files_stand_in_one_by_one(void **state)
 {
 	struct place *place = *state;
 	char path[256];
-	struct bundle_image read;
+	struct image read;
 
 	snprintf(path, sizeof(path), "%s/policies", place->share);
 	mkdir(path, 0700);
@@ -209,15 +210,15 @@ static void the_number_of_templates_is_bounded(void **state)
 
 static void what_is_no_bundle_is_no_bundle(void **state)
 {
-	struct bundle_image read;
+	struct image read;
 	struct err err;
 	const int fd = memfd_create("test", MFD_CLOEXEC);
 
 	(void)state;
-	assert_int_equal(bundle_open(-1, &read, &err), -1);
-	assert_int_equal(bundle_open(fd, &read, &err), -1);
+	assert_int_equal(image_open(-1, &read, &err), -1);
+	assert_int_equal(image_open(fd, &read, &err), -1);
 	assert_int_equal(ftruncate(fd, 4096), 0);
-	assert_int_equal(bundle_open(fd, &read, &err), -1);
+	assert_int_equal(image_open(fd, &read, &err), -1);
 	close(fd);
 }
 

@@ -196,6 +196,57 @@ static void an_unknown_level_ends_the_worker(void **state)
 	expect_lost(*state, ERR_POLICY, "no answer");
 }
 
+static int hooks_heard;
+
+static void hear_lines(void *ctx, enum policy_hook hook, const char *bits, size_t len)
+{
+	(void)ctx;
+	assert_int_equal(hook, HOOK_ROUTE);
+	assert_int_equal(len, 1);
+	assert_int_equal(bits[0], 2);
+	hooks_heard++;
+}
+
+/* What came of one that says which lines ran. */
+static enum peer_end on_trial(const struct fixture *fixture)
+{
+	const struct buf question = { .bytes = (char *)"{}", .len = 2 };
+	const struct peer_ears ears = { .lines = hear_lines };
+	struct buf answer = { 0 };
+	struct err err;
+
+	hooks_heard = 0;
+	const enum peer_end how =
+	    peer_ask(fixture->peer, FRAME_DECIDE, &question, &ears, &answer, &err);
+	buf_done(&answer);
+	return how;
+}
+
+static void lines_that_ran_are_heard_on_trial(void **state)
+{
+	send_frame(*state, FRAME_LINES, "\1\2", 2);
+	send_frame(*state, FRAME_ANSWER, "{}", 2);
+	assert_int_equal(on_trial(*state), PEER_ANSWERED);
+	assert_int_equal(hooks_heard, 1);
+	send_frame(*state, FRAME_LINES, "\1\2", 2);
+	send_frame(*state, FRAME_LINES, "\1\2", 2); /* the same hook's once more */
+	assert_int_equal(on_trial(*state), PEER_LOST);
+	assert_int_equal(hooks_heard, 1);
+}
+
+static void lines_of_no_hook_end_the_worker(void **state)
+{
+	send_frame(*state, FRAME_LINES, "\4\2", 2);
+	assert_int_equal(on_trial(*state), PEER_LOST);
+	assert_int_equal(hooks_heard, 0);
+}
+
+static void lines_that_nobody_asked_for_end_the_worker(void **state)
+{
+	send_frame(*state, FRAME_LINES, "\1\2", 2);
+	expect_lost(*state, ERR_POLICY, "no answer");
+}
+
 static void a_flood_of_lines_ends_the_worker(void **state)
 {
 	for (int i = 0; i <= VM_LOG_LINES; i++)
@@ -303,6 +354,9 @@ int main(void)
 		TEST(a_huge_frame_ends_the_worker),
 		TEST(an_unknown_code_ends_the_worker),
 		TEST(an_unknown_level_ends_the_worker),
+		TEST(lines_that_ran_are_heard_on_trial),
+		TEST(lines_of_no_hook_end_the_worker),
+		TEST(lines_that_nobody_asked_for_end_the_worker),
 		TEST(a_flood_of_lines_ends_the_worker),
 		TEST(two_answers_end_the_worker),
 		TEST(half_an_answer_and_the_end),

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
+#include "base/lines.h"
 #include "policy/protocol.h"
 
 static size_t put_frame(char *out, enum frame_kind kind, const char *text)
@@ -54,7 +55,9 @@ static void what_no_worker_sends_is_refused(void **state)
 		{ FRAME_LOAD, 2 },
 		{ FRAME_DECIDE, 2 },
 		{ FRAME_RULES, 0 },
-		{ FRAME_NOTE + 1, 0 },
+		{ FRAME_LINES, 0 },
+		{ FRAME_LINES, LINES_MOST / 8 + 3 },
+		{ FRAME_LINES + 1, 0 },
 		{ 255, 0 },
 		{ FRAME_ANSWER, (size_t)PROTOCOL_MOST + 1 },
 		{ FRAME_LAST, UINT32_MAX },

@@ -35,7 +35,7 @@ static void hear_note(void *ctx, const char *text, size_t len)
 static void run_heard(const char *body, struct heard *heard)
 {
 	struct vm *vm = test_vm(VM_POLICY, TEST_MEMORY, 5000);
-	const struct vm_listener listener = { hear_log, hear_note, heard };
+	const struct vm_listener listener = { .log = hear_log, .note = hear_note, .ctx = heard };
 	struct buf output = { 0 };
 	struct err err;
 

@@ -11,6 +11,10 @@ static void every_lua_file_is_embedded(void **state)
 	size_t count = 0;
 
 	(void)state;
+	/* But for testing.lua and what belongs to it, which run in busted. */
+	if (glob(TEST_SOURCE_DIR "/lua/openpr/testing*.lua", 0, NULL, &files) == 0)
+		count = files.gl_pathc;
+	globfree(&files);
 	if (glob(TEST_SOURCE_DIR "/lua/openpr/*.lua", 0, NULL, &files) != 0)
 		files.gl_pathc = 0;
 	for (const struct module *module = modules_embedded; module->name; module++, count++) {
