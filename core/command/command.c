@@ -28,6 +28,8 @@ static const struct verb verbs[] = {
 	{ "whitelist", NULL, "", command_whitelist, "print the programs that an agent can be" },
 	{ "send", "[EVENT.json]", "jtxp", command_send,
 	  "sign an event and post it as OpenPR does; - is standard input" },
+	{ "explain", "[EVENT]", "jPiax", command_explain,
+	  "tell why an event is decided as it is, and what would run; starts nothing" },
 	{ "runs", NULL, "jn", command_runs, "list runs, newest first" },
 	{ "show", "RUN", "j", command_show,
 	  "show one run with its event, output tail and reports" },
@@ -59,6 +61,9 @@ static const struct option options[] = {
 	{ "print", no_argument, NULL, 'p' },
 	{ "coverage-min", required_argument, NULL, 'm' },
 	{ "timeout", required_argument, NULL, 'w' },
+	{ "policies", required_argument, NULL, 'P' },
+	{ "issue", required_argument, NULL, 'i' },
+	{ "at", required_argument, NULL, 'a' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -82,6 +87,9 @@ static const struct {
 	{ 'p', NULL, "print the example instead of sending it" },
 	{ 'm', "N", "fail unless N percent of the lines of the policies ran" },
 	{ 'w', "N", "seconds without a word from the specs until they hang (default 60)" },
+	{ 'P', "DIR", "with the policies there in the place of those in policies.dir" },
+	{ 'i', "FILE", "what OpenPR tells of the issue, where the event does not" },
+	{ 'a', "TIME", "as if it came then, such as 2026-09-30T08:20:00Z" },
 };
 
 int command_fail(int code, const char *fmt, ...)
@@ -190,6 +198,15 @@ static int set_option(struct command_line *line, int letter)
 		return 0;
 	case 'p':
 		line->print = true;
+		return 0;
+	case 'P':
+		line->policies = optarg;
+		return 0;
+	case 'i':
+		line->issue = optarg;
+		return 0;
+	case 'a':
+		line->at = optarg;
 		return 0;
 	case 'v':
 		line->verbose = true;

@@ -19,8 +19,10 @@ struct command_line {
 	long limit;		  /* --limit; 0: the verb's own */
 	const char *to, *example; /* --to and --example of `send` */
 	bool print;
-	long timeout;	   /* --timeout of `test`, s; 0: its own */
-	long coverage_min; /* --coverage-min of `test`, percent */
+	long timeout;		/* --timeout of `test`, s; 0: its own */
+	long coverage_min;	/* --coverage-min of `test`, percent */
+	const char *policies;	/* --policies of `rules`, `explain`, `replay` */
+	const char *issue, *at; /* --issue and --at of `explain` */
 };
 
 typedef int command_fn(const struct command_line *line);
@@ -28,7 +30,8 @@ typedef int command_fn(const struct command_line *line);
 /* One function a verb; each returns an exit code and has said why on standard error. */
 command_fn command_serve, command_check, command_print_config, command_whitelist, command_runs,
     command_show, command_events, command_cancel, command_retry, command_release, command_reload,
-    command_drain, command_reference, command_send, command_completion, command_test;
+    command_drain, command_reference, command_send, command_completion, command_test,
+    command_explain;
 
 /* The whole program behind main(): parses, finds the verb, runs it. */
 int command_main(int argc, char **argv);

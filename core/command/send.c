@@ -1,6 +1,5 @@
 /* `send`: one event, signed and posted as OpenPR does it. */
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,47 +9,21 @@
 #include "command/check.h"
 #include "command/command.h"
 #include "command/example.h"
+#include "command/input.h"
 #include "command/print.h"
 #include "http/http.h"
 
 #define TIMEOUT 15000 /* ms; OpenPR itself waits 10 s */
-#define MAX_BODY (256 * 1024 * 1024)
 #define MAX_ANSWER (1024 * 1024)
 
 /* ---- what is sent ---- */
-
-static int read_all(FILE *file, const char *name, struct buf *body, struct err *err)
-{
-	char chunk[65536];
-	size_t got;
-
-	while ((got = fread(chunk, 1, sizeof(chunk), file)) > 0) {
-		if (body->len + got > MAX_BODY)
-			return err_set(err, ERR_FULL, "%s is larger than 256 MiB", name);
-		if (buf_append(body, chunk, got) < 0)
-			return err_set(err, ERR_NOMEM, "out of memory");
-	}
-	return ferror(file) ? err_set(err, ERR_IO, "%s: %s", name, strerror(errno)) : 0;
-}
-
-static int read_file(const char *path, struct buf *body, struct err *err)
-{
-	if (strcmp(path, "-") == 0)
-		return read_all(stdin, "standard input", body, err);
-	FILE *file = fopen(path, "rbe");
-	if (!file)
-		return err_set(err, ERR_IO, "%s: %s", path, strerror(errno));
-	const int rc = read_all(file, path, body, err);
-	fclose(file);
-	return rc;
-}
 
 static int make_body(const struct command_line *line, const struct config *config, struct buf *body,
 		     struct err *err)
 {
 	if (line->example)
 		return example_make(config, line->example, body, err);
-	return read_file(line->argument, body, err);
+	return input_read(line->argument, body, err);
 }
 
 /* ---- where it goes ---- */
