@@ -4,6 +4,9 @@
 -- lacks (a comment comes without the issue's description) are asked of OpenPR when they are read.
 
 return function(event, agent)
-  if event.kind == "mention" then return template(agent.mention_template or "mention.txt") end
-  return template(agent.prompt_template or "default.txt")
+  local name = agent.prompt_template or "default.txt"
+  if event.kind == "mention" then name = agent.mention_template or "mention.txt" end
+  local prompt = template(name)
+  if agent.reports == "agent" then prompt = prompt .. template "reports.txt" end
+  return prompt
 end

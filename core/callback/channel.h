@@ -26,9 +26,10 @@ struct channel {
 			       struct err *err);
 	openpr_result (*labels)(const struct call *call, const char *issue_id, json_t **data,
 				struct err *err);
-	/* OK only when the whole list was understood; comments->found is then the answer. */
+	/* OK only when the whole list was understood; comments->found and ->newest are then the
+	 * answer.  `author` may be NULL. */
 	openpr_result (*comments)(const struct call *call, const char *issue_id, const char *mark,
-				  struct comments *comments, struct err *err);
+				  const char *author, struct comments *comments, struct err *err);
 	/* These take clean text. */
 	openpr_result (*comment)(const struct call *call, const char *issue_id, const char *text,
 				 struct err *err);

@@ -1,8 +1,10 @@
 #include "callback/comments.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "callback/judge.h"
 
 static bool is_space(unsigned char byte)
@@ -15,6 +17,9 @@ static bool is_space(unsigned char byte)
 static void end_line(struct comments *comments)
 {
 	const bool all = comments->mark[comments->matched] == '\0';
+
+	if (all)
+		comments->item.marked = true;
 
 	if (all && (comments->line == LINE_MARK || comments->line == LINE_END))
 		comments->found = true;
@@ -54,12 +59,44 @@ static bool is_body(const struct json_scan *scan)
 	return strcmp(scan->key, "body") == 0;
 }
 
+/* The comment at hand is whole. */
+static void end_item(struct comments *comments)
+{
+	int64_t at;
+
+	comments->item.at[comments->item.at_len] = '\0';
+	if (comments->author && !comments->item.author_differs &&
+	    comments->author[comments->item.author_matched] == '\0' && !comments->item.marked &&
+	    clock_parse(comments->item.at, &at) == 0 && at > comments->newest)
+		comments->newest = at;
+	memset(&comments->item, 0, sizeof(comments->item));
+}
+
+/* Of author_id and created_at. */
+static void item_byte(struct comments *comments, const struct json_scan *scan, char byte)
+{
+	if (!comments->author)
+		return;
+	if (strcmp(scan->key, "author_id") == 0) {
+		const char next = comments->author[comments->item.author_matched];
+		if (next != '\0' && tolower((unsigned char)next) == tolower((unsigned char)byte))
+			comments->item.author_matched++;
+		else
+			comments->item.author_differs = true;
+	} else if (strcmp(scan->key, "created_at") == 0 &&
+		   comments->item.at_len < sizeof(comments->item.at) - 1) {
+		comments->item.at[comments->item.at_len++] = byte;
+	}
+}
+
 static void inner_byte(void *arg, const struct json_scan *scan, unsigned char byte)
 {
 	struct comments *comments = arg;
 
-	if (!is_body(scan))
+	if (!is_body(scan)) {
+		item_byte(comments, scan, (char)byte);
 		return;
+	}
 	if (byte == '\n')
 		end_line(comments);
 	else
@@ -84,6 +121,8 @@ static void inner_open(void *arg, const struct json_scan *scan, bool object)
 		comments->in_data = strcmp(scan->key, "data") == 0;
 	if (!object && comments->in_data && scan->depth == 2 && strcmp(scan->key, "items") == 0)
 		comments->listed = true;
+	if (object && comments->in_data && scan->depth == 3)
+		end_item(comments); /* of the one before */
 }
 
 static void inner_word(void *arg, const struct json_scan *scan, const char *word)
@@ -137,10 +176,12 @@ static void outer_word(void *arg, const struct json_scan *scan, const char *word
 		comments->outer_failed = true;
 }
 
-void comments_start(struct comments *comments, const char *mark, const char *id)
+void comments_start(struct comments *comments, const char *mark, const char *author, const char *id)
 {
 	memset(comments, 0, sizeof(*comments));
 	comments->mark = mark;
+	comments->author = author;
+	comments->newest = -1;
 	comments->id = id;
 	comments->total = -1;
 	comments->inner.handler = (struct json_scan_handler){ inner_open, inner_byte, inner_string,
@@ -175,12 +216,13 @@ static bool understood(const struct comments *comments)
 	       (comments->total < 0 || comments->total == comments->bodies);
 }
 
-openpr_result comments_judge(const struct comments *comments, long status, struct err *err)
+openpr_result comments_judge(struct comments *comments, long status, struct err *err)
 {
 	const size_t len = comments->len < COMMENTS_HEAD ? comments->len : COMMENTS_HEAD;
 	json_t *data = NULL;
 	openpr_result result;
 
+	end_item(comments);
 	if (status >= 200 && status <= 299 && understood(comments))
 		return OPENPR_OK;
 	result = comments->id ? judge_mcp(status, comments->head, len, comments->id, &data, err)

@@ -166,6 +166,8 @@ void identity_refresh(struct identity *identity, struct openpr *openpr, const st
 	ask_if_due(identity, openpr, config, config->openpr.token);
 	for (size_t i = 0; i < config->openpr.bot_count; i++)
 		ask_if_due(identity, openpr, config, config->openpr.bots[i].token);
+	for (size_t i = 0; i < config->agent_count; i++)
+		ask_if_due(identity, openpr, config, config->agents[i].mcp_token);
 }
 
 /* ---- telling ---- */

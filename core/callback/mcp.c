@@ -89,18 +89,19 @@ static openpr_result get_labels(const struct call *call, const char *issue_id, j
 }
 
 static openpr_result list_comments(const struct call *call, const char *issue_id, const char *mark,
-				   struct comments *comments, struct err *err)
+				   const char *author, struct comments *comments, struct err *err)
 {
 	struct http_response response;
 	char id[ID_SIZE];
 
 	id_make(id);
-	comments_start(comments, mark, id);
+	comments_start(comments, mark, author, id);
 	openpr_result result =
 	    exchange(call, id, "comments.list", json_pack("{s:s}", "work_item_id", issue_id),
 		     comments, &response, err);
 	if (result == OPENPR_OK)
 		result = comments_judge(comments, response.status, err);
+	comments->date = response.date;
 	if (result != OPENPR_OK)
 		err_prefix(err, "MCP comments.list");
 	comments->id = NULL; /* lives here */

@@ -14,6 +14,7 @@
 
 #define WHOAMI_TIMEOUT 3000 /* ms; somebody may be waiting for an answer of ours */
 #define LOOK_TIMEOUT 60000  /* for a list of comments, as long as it may be */
+#define SAME_CLOCK 2000	    /* ms */
 
 struct openpr {
 	struct http *http;
@@ -205,10 +206,48 @@ openpr_result openpr_has_comment(struct openpr *openpr, const struct config *con
 	if (result == OPENPR_OK)
 		result = take_id(issue_id, channel->mcp, id, err);
 	if (result == OPENPR_OK)
-		result = channel->comments(&call, id, mark, comments, err);
+		result = channel->comments(&call, id, mark, NULL, comments, err);
 	if (result == OPENPR_OK)
 		*found = comments->found;
 	free(comments);
+	return result;
+}
+
+/*
+ * `since` of this machine's clock in OpenPR's own.  Clocks that differ by less than the header can
+ * tell are taken for the same.
+ */
+static int64_t on_their_clock(int64_t since, int64_t date, int64_t asked_at)
+{
+	const int64_t answered_at = clock_wall();
+	const int64_t ahead =
+	    date + 500 - (asked_at + answered_at) / 2; /* it tells whole seconds */
+
+	return date == 0 || (ahead < SAME_CLOCK && ahead > -SAME_CLOCK) ? since : since + ahead;
+}
+
+openpr_result openpr_wrote(struct openpr *openpr, const struct config *config, const char *token,
+			   const char *issue_id, const char *mark, int64_t since, bool *wrote,
+			   struct err *err)
+{
+	_cleanup_free_ char *author = NULL;
+	_cleanup_free_ struct comments *comments = calloc(1, sizeof(*comments));
+	int64_t asked_at = 0;
+	char id[CLEAN_ID_SIZE];
+	struct call call;
+	openpr_result result = begin(&call, openpr, config, token, LOOK_TIMEOUT, err);
+
+	if (!comments)
+		return no_memory(err);
+	if (result == OPENPR_OK)
+		result = take_id(issue_id, false, id, err);
+	if (result == OPENPR_OK)
+		result = openpr_whoami(openpr, config, token, &author, err);
+	asked_at = clock_wall();
+	if (result == OPENPR_OK)
+		result = rest_channel.comments(&call, id, mark, author, comments, err);
+	if (result == OPENPR_OK)
+		*wrote = comments->newest >= on_their_clock(since, comments->date, asked_at);
 	return result;
 }
 

@@ -47,6 +47,15 @@ openpr_result openpr_has_comment(struct openpr *openpr, const struct config *con
 				 const char *token, const char *issue_id, const char *mark,
 				 bool *found, struct err *err);
 
+/*
+ * Whether whoever the token belongs to has commented on the issue since `since` (wall ms of this
+ * machine's clock; OpenPR's may differ), but for comments of ours, which have a line that begins
+ * with `mark`.  Always REST.
+ */
+openpr_result openpr_wrote(struct openpr *openpr, const struct config *config, const char *token,
+			   const char *issue_id, const char *mark, int64_t since, bool *wrote,
+			   struct err *err);
+
 /* Texts are cleaned on the way: callback/clean.h. */
 openpr_result openpr_comment(struct openpr *openpr, const struct config *config, const char *token,
 			     const char *issue_id, const char *text, struct err *err);

@@ -97,7 +97,7 @@ static openpr_result get_labels(const struct call *call, const char *issue_id, j
 }
 
 static openpr_result list_comments(const struct call *call, const char *issue_id, const char *mark,
-				   struct comments *comments, struct err *err)
+				   const char *author, struct comments *comments, struct err *err)
 {
 	char path[256];
 	struct http_request request = {
@@ -108,11 +108,12 @@ static openpr_result list_comments(const struct call *call, const char *issue_id
 	};
 	struct http_response response;
 
-	comments_start(comments, mark, NULL);
+	comments_start(comments, mark, author, NULL);
 	issue_path(path, issue_id, "/comments");
 	openpr_result result = exchange(call, &request, &response, path, err);
 	if (result == OPENPR_OK)
 		result = comments_judge(comments, response.status, err);
+	comments->date = response.date;
 	if (result != OPENPR_OK)
 		err_prefix(err, "GET %s", path);
 	http_response_done(&response);

@@ -58,7 +58,7 @@ struct config *check_config_for_client(const struct command_line *line, int *cod
 		.path = line->config,
 		.unset_env_is_warning = true,
 		.tolerant = true,
-		.executors = command_executors(),
+		.whitelist = command_names(),
 	};
 	struct buf mistakes = { 0 }, warnings = { 0 };
 	struct config *config = load(&options, &mistakes, &warnings);
@@ -82,7 +82,7 @@ struct config *check_config_for_serving(const struct command_line *line)
 {
 	const struct config_options options = {
 		.path = line->config,
-		.executors = command_executors(),
+		.whitelist = command_names(),
 	};
 	struct buf mistakes = { 0 }, warnings = { 0 };
 	struct config *config = load(&options, &mistakes, &warnings);
@@ -197,7 +197,7 @@ int command_check(const struct command_line *line)
 	const struct config_options options = {
 		.path = line->config,
 		.unset_env_is_warning = true,
-		.executors = command_executors(),
+		.whitelist = command_names(),
 	};
 	struct findings findings = { 0 };
 	struct config *config = NULL;
@@ -237,7 +237,7 @@ int command_print_config(const struct command_line *line)
 	const struct config_options options = {
 		.path = line->config,
 		.unset_env_is_warning = true,
-		.executors = command_executors(),
+		.whitelist = command_names(),
 	};
 	struct buf mistakes = { 0 }, warnings = { 0 }, text = { 0 };
 	struct config *config = load(&options, &mistakes, &warnings);

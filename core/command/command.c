@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exec/permit.h"
 #include "exec/whitelist.h"
 
 struct verb {
@@ -306,13 +307,18 @@ int command_main(int argc, char **argv)
 	return early ? early - 1 : verb->run(&line);
 }
 
-const char *const *command_executors(void)
+const struct config_whitelist *command_names(void)
 {
-	static const char *names[64];
+	static const char *executors[64], *reporters[64];
+	static struct config_whitelist names = { executors, reporters, NULL };
 	const struct executor *executor;
+	size_t count = 0;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) - 1 && (executor = whitelist_at(i));
-	     i++)
-		names[i] = executor->name;
-	return names;
+	for (size_t i = 0; i < 63 && (executor = whitelist_at(i)); i++) {
+		executors[i] = executor->name;
+		if (executor->stream != STREAM_PLAIN)
+			reporters[count++] = executor->name;
+	}
+	names.variables = permit_variables();
+	return &names;
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/json.h"
+#include "config/config.h"
 
 /* Exit codes (design 8). */
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -45,5 +46,5 @@ __attribute__((format(printf, 2, 3))) int command_fail(int code, const char *fmt
  */
 json_t *command_table(void);
 
-/* Names of the whitelist, NULL-terminated, for config_load(); static. */
-const char *const *command_executors(void);
+/* The whitelist as config_load() takes it; static. */
+const struct config_whitelist *command_names(void);

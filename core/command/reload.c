@@ -59,7 +59,7 @@ int reload_now(void *ctx, struct buf *mistakes, struct err *err)
 	struct reload *reload = ctx;
 	const struct config_options options = {
 		.path = reload->line->config,
-		.executors = command_executors(),
+		.whitelist = command_names(),
 	};
 	struct buf warnings = { 0 };
 	struct config *config = NULL;

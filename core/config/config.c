@@ -65,15 +65,23 @@ static int find_place(const char *path, struct place *place, struct err *err)
 
 /* ---- what it says ---- */
 
+static json_t *names(const char *const *list)
+{
+	json_t *array = json_array();
+
+	for (; list && *list; list++)
+		json_array_append_new(array, json_string(*list));
+	return array;
+}
+
 static char *request_text(const struct config_options *options, const struct place *place)
 {
-	json_t *executors = json_array();
-
-	for (const char *const *name = options->executors; name && *name; name++)
-		json_array_append_new(executors, json_string(*name));
-	json_t *request =
-	    json_pack("{s:s, s:s, s:b, s:o}", "path", place->path, "folder", place->folder,
-		      "client", options->unset_env_is_warning, "executors", executors);
+	static const struct config_whitelist empty;
+	const struct config_whitelist *list = options->whitelist ? options->whitelist : &empty;
+	json_t *request = json_pack("{s:s, s:s, s:b, s:o, s:o, s:o}", "path", place->path, "folder",
+				    place->folder, "client", options->unset_env_is_warning,
+				    "executors", names(list->executors), "reporters",
+				    names(list->reporters), "variables", names(list->variables));
 	char *text = request ? json_text(request) : NULL;
 
 	json_decref(request);

@@ -34,6 +34,8 @@ struct config_agent {
 	size_t bot_count;
 	enum config_permissions permissions;
 	bool trust_repository;
+	bool reports;	 /* itself, over OpenPR's MCP server (reports = "agent") */
+	char *mcp_token; /* its own; set exactly when it reports itself */
 	struct config_pair *env;
 	size_t env_count;
 	int64_t timeout;    /* ms; the agent's own, else executor.timeout_secs */
@@ -119,12 +121,19 @@ struct config {
 	atomic_int refs; /* config_ref() and config_unref() alone touch it */
 };
 
+/* What the whitelist says, which lies above this layer.  Lists end with NULL. */
+struct config_whitelist {
+	const char *const *executors; /* names that agents.X.cli may have */
+	const char *const *reporters; /* those that can speak to OpenPR's MCP server themselves */
+	const char *const *variables; /* that need permissions = "full" in agents.X.env; a `*` at
+					 the end stands for anything */
+};
+
 struct config_options {
 	const char *path;	   /* NULL: ./config.lua, then /etc/openpr-webhook/config.lua */
 	bool unset_env_is_warning; /* check, rules, explain, test: an unset env is a warning, not a
 				      mistake, and so is a working_dir that is not there */
-	const char *const *executors; /* names that agents.X.cli may have, NULL-terminated: the
-					 whitelist lies above this layer */
+	const struct config_whitelist *whitelist; /* NULL: nothing is on it */
 	/* The verbs of a daemon that runs: a file with mistakes still says where its socket is.
 	 * config_load() is then 0 although there are `mistakes`, unless the file cannot be run. */
 	bool tolerant;

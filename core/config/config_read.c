@@ -68,6 +68,7 @@ static const struct field agent_fields[] = {
 	FIELD("prompt_template", TEXT, prompt_template),
 	FIELD("mention_template", TEXT, mention_template),
 	FIELD("model", TEXT, model),
+	FIELD("mcp_token", TEXT, mcp_token),
 	FIELD("trust_repository", BOOL, trust_repository),
 	FIELD("timeout_secs", INT64, timeout),
 	FIELD("max_concurrent", INT, max_concurrent),
@@ -166,9 +167,11 @@ static int read_texts(const json_t *from, char ***texts, size_t *count)
 static int read_agent(const json_t *from, struct config_agent *agent)
 {
 	const char *permissions = json_str(from, "permissions");
+	const char *reports = json_str(from, "reports");
 
 	if (permissions && strcmp(permissions, "full") == 0)
 		agent->permissions = PERMISSIONS_FULL;
+	agent->reports = reports && strcmp(reports, "agent") == 0;
 	if (read_texts(json_at(from, "bots"), &agent->bots, &agent->bot_count) < 0)
 		return -1;
 	return read_rows(json_at(from, "env"), pair_fields, COUNT(pair_fields), sizeof(*agent->env),

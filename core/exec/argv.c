@@ -5,7 +5,10 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "exec/openpr_mcp.h"
 #include "exec/program.h"
+
+#define CLAUDE_TOOLS "Bash,Edit,Write,Read,Glob,Grep"
 
 static int add_all(struct strings *argv, const char *const *items)
 {
@@ -15,26 +18,18 @@ static int add_all(struct strings *argv, const char *const *items)
 	return 0;
 }
 
+/* What exec/permit.h has let through. */
+static int add_own(struct strings *argv, const struct spec *spec)
+{
+	return spec->arguments.count > 0 ? add_all(argv, (const char *const *)spec->arguments.items)
+					 : 0;
+}
+
 static int add_option(struct strings *argv, const char *option, const char *value)
 {
 	if (!value)
 		return 0;
 	return strings_add(argv, option) < 0 || strings_add(argv, value) < 0 ? -1 : 0;
-}
-
-/* A TOML basic string. */
-static int append_toml(struct buf *out, const char *text)
-{
-	int rc = buf_append(out, "\"", 1);
-
-	for (; *text && rc == 0; text++) {
-		const unsigned char c = (unsigned char)*text;
-		if (c < ' ' || c == 0x7f)
-			rc = buf_appendf(out, "\\u%04X", c);
-		else
-			rc = buf_appendf(out, "%s%c", c == '"' || c == '\\' ? "\\" : "", c);
-	}
-	return rc < 0 ? -1 : buf_append(out, "\"", 1);
 }
 
 /*
@@ -50,7 +45,7 @@ static int codex_trust(struct strings *argv, const struct spec *spec)
 	int rc = folder ? buf_append(&setting, "projects={", 10) : -1;
 
 	for (const char *comma = ""; rc == 0 && folder[0] && folder[1]; comma = ",") {
-		if (buf_appendf(&setting, "%s", comma) < 0 || append_toml(&setting, folder) < 0 ||
+		if (buf_appendf(&setting, "%s", comma) < 0 || argv_toml(&setting, folder) < 0 ||
 		    buf_appendf(&setting, "={trust_level=\"%s\"}", level) < 0)
 			rc = -1;
 		char *slash = strrchr(folder, '/');
@@ -84,7 +79,8 @@ static int codex(struct strings *argv, const struct spec *spec)
 	    strings_add(argv, "--json") < 0 || strings_add(argv, "--skip-git-repo-check") < 0 ||
 	    add_option(argv, "-s", spec->full ? "danger-full-access" : "workspace-write") < 0 ||
 	    add_option(argv, "-m", spec->model) < 0 || add_all(argv, settings) < 0 ||
-	    codex_trust(argv, spec) < 0)
+	    codex_trust(argv, spec) < 0 || openpr_mcp_codex(spec->mcp_url, argv) < 0 ||
+	    add_own(argv, spec) < 0)
 		return -1;
 	return strings_add(argv, "-");
 }
@@ -95,15 +91,19 @@ static int claude(struct strings *argv, const struct spec *spec)
 					      NULL };
 	static const char *const full[] = { "--permission-mode", "bypassPermissions", NULL };
 	static const char *const workspace[] = { "--permission-mode", "dontAsk", "--allowedTools",
-						 "Bash,Edit,Write,Read,Glob,Grep", NULL };
+						 NULL };
+	const char *tools = spec->mcp_url ? CLAUDE_TOOLS OPENPR_MCP_CLAUDE_TOOLS : CLAUDE_TOOLS;
 	/* Without these, hooks, apiKeyHelper and MCP servers of the repository run. */
 	static const char *const untrusted[] = { "--strict-mcp-config", "--setting-sources", "user",
 						 NULL };
 
-	if (add_all(argv, output) < 0 || add_all(argv, spec->full ? full : workspace) < 0 ||
+	/* It takes any number of values: an option has to follow. */
+	if (add_all(argv, output) < 0 || openpr_mcp_claude(spec->mcp_url, argv) < 0 ||
+	    add_all(argv, spec->full ? full : workspace) < 0 ||
+	    (!spec->full && strings_add(argv, tools) < 0) ||
 	    (!spec->trust_repository && add_all(argv, untrusted) < 0))
 		return -1;
-	return add_option(argv, "--model", spec->model);
+	return add_option(argv, "--model", spec->model) < 0 ? -1 : add_own(argv, spec);
 }
 
 static int opencode(struct strings *argv, const struct spec *spec)
@@ -114,14 +114,12 @@ static int opencode(struct strings *argv, const struct spec *spec)
 	if (add_all(argv, start) < 0 || add_option(argv, "--dir", spec->working_dir) < 0 ||
 	    (spec->full && strings_add(argv, "--auto") < 0))
 		return -1;
-	return add_option(argv, "--model", spec->model);
+	return add_option(argv, "--model", spec->model) < 0 ? -1 : add_own(argv, spec);
 }
 
 static int plain(struct strings *argv, const struct spec *spec)
 {
-	(void)argv;
-	(void)spec;
-	return 0;
+	return add_own(argv, spec);
 }
 
 int argv_build(const struct executor *executor, const char *program, const struct spec *spec,
@@ -147,6 +145,20 @@ int argv_of(const struct executor *executor, const struct spec *spec, struct str
 	_cleanup_free_ char *program = program_find(executor, spec->search_path, err);
 
 	return program ? argv_build(executor, program, spec, argv, err) : -1;
+}
+
+int argv_toml(struct buf *out, const char *text)
+{
+	int rc = buf_append(out, "\"", 1);
+
+	for (; *text && rc == 0; text++) {
+		const unsigned char c = (unsigned char)*text;
+		if (c < ' ' || c == 0x7f)
+			rc = buf_appendf(out, "\\u%04X", c);
+		else
+			rc = buf_appendf(out, "%s%c", c == '"' || c == '\\' ? "\\" : "", c);
+	}
+	return rc < 0 ? -1 : buf_append(out, "\"", 1);
 }
 
 const char *argv_prompt_guard(const struct executor *executor, const char *prompt, size_t len)

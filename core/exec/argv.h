@@ -5,6 +5,7 @@
  * goes in by standard input (no 128 KiB limit, not in `ps`, no option injection).
  */
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "exec/spec.h"
 #include "exec/strings.h"
@@ -24,6 +25,9 @@ int argv_of(const struct executor *executor, const struct spec *spec, struct str
  * known slash command ("/cost") by itself and asks no model; a leading newline stops that.
  */
 const char *argv_prompt_guard(const struct executor *executor, const char *prompt, size_t len);
+
+/* Appends a TOML basic string, as codex reads it behind -c. */
+int argv_toml(struct buf *out, const char *text);
 
 /* A model's name that could be taken for an option is refused. */
 int argv_check_model(const char *model, struct err *err);

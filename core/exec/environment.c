@@ -8,6 +8,8 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "exec/openpr_mcp.h"
+#include "exec/permit.h"
 
 static const char *const allowed[] = {
 	"HOME",	      "PATH",	     "USER",	    "LOGNAME",	 "LANG",
@@ -155,9 +157,9 @@ static int set_own(struct strings *environment, const struct run_spec *spec, str
 {
 	for (size_t i = 0; i < spec->env_count; i++) {
 		const struct config_pair *pair = &spec->env[i];
-		if (pair->name[0] == '\0' || strchr(pair->name, '='))
-			return err_set(err, ERR_INVALID, "env: \"%.100s\" is not a variable's name",
-				       pair->name);
+		if (permit_variable(pair->name, PERMIT_CONFIG,
+				    spec->permissions == PERMISSIONS_FULL, err) < 0)
+			return err_prefix(err, "env");
 		if (strings_set(environment, pair->name, pair->value) < 0)
 			return err_set(err, ERR_NOMEM, "no memory for the environment");
 	}
@@ -171,5 +173,7 @@ int environment_build(const struct executor *executor, const struct run_spec *sp
 	    set_common(environment, tmp_dir) < 0 ||
 	    set_switches(environment, executor, spec, tmp_dir) < 0)
 		return err_set(err, ERR_NOMEM, "no memory for the environment");
-	return set_own(environment, spec, err);
+	if (set_own(environment, spec, err) < 0)
+		return -1;
+	return openpr_mcp_environment(executor, spec->mcp_url, spec->mcp_token, environment, err);
 }

@@ -21,6 +21,7 @@
 #include "exec/control.h"
 #include "exec/environment.h"
 #include "exec/orphans.h"
+#include "exec/permit.h"
 #include "exec/program.h"
 #include "exec/run_parts.h"
 #include "exec/run_result.h"
@@ -96,7 +97,9 @@ int run_check(const struct run_spec *spec, const struct executor *executor, stru
 	if (!executor)
 		return err_set(err, ERR_INVALID, "\"%.100s\" is not on the whitelist",
 			       spec->executor);
-	if (argv_check_model(spec->model, err) < 0)
+	const bool full = spec->permissions == PERMISSIONS_FULL;
+	if (argv_check_model(spec->model, err) < 0 ||
+	    permit_arguments(executor, spec->arguments, spec->argument_count, full, err) < 0)
 		return -1;
 	program = program_find(executor, spec->search_path, err);
 	if (!program)

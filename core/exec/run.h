@@ -27,8 +27,13 @@ struct run_spec {
 	const char *model; /* NULL: default */
 	enum config_permissions permissions;
 	bool trust_repository;
+	const char *const *arguments; /* behind the executor's own; exec/permit.h says which */
+	size_t argument_count;
 	const struct config_pair *env; /* added to the allow-list */
 	size_t env_count;
+	/* OpenPR's MCP server, which the CLI is given; NULL: none.  The token reaches it by its
+	 * environment alone. */
+	const char *mcp_url, *mcp_token;
 	const char *prompt;
 	size_t prompt_len;
 	int64_t timeout;       /* ms */

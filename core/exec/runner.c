@@ -20,6 +20,8 @@
 #include "exec/argv.h"
 #include "exec/leftover.h"
 #include "exec/litter.h"
+#include "exec/permit.h"
+#include "exec/program.h"
 #include "exec/run_parts.h"
 #include "exec/scratch.h"
 #include "exec/supervise.h"
@@ -212,15 +214,48 @@ static void hint(struct stream *stream, const struct tail *errors)
 
 /* ---- one run ---- */
 
+/* The daemon has asked the lists too; this is the last word. */
+static const struct executor *permitted(const struct spec *spec, struct err *err)
+{
+	const struct executor *executor = whitelist_find(spec->executor);
+
+	if (!executor) {
+		err_set(err, ERR_INVALID, "\"%.100s\" is not on the whitelist", spec->executor);
+		return NULL;
+	}
+	if (permit_arguments(executor, (const char *const *)spec->arguments.items,
+			     spec->arguments.count, spec->full, err) < 0)
+		return NULL;
+	for (size_t i = 0; i < spec->environment.count; i++) {
+		char name[128];
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(spec->environment.items[i], "="),
+			 spec->environment.items[i]);
+		if (permit_variable(name, PERMIT_CONFIG, spec->full, err) < 0)
+			return NULL;
+	}
+	return executor;
+}
+
+static int append(struct strings *argv, const struct strings *more, struct err *err)
+{
+	for (size_t i = 0; i < more->count; i++)
+		if (strings_add(argv, more->items[i]) < 0)
+			return err_set(err, ERR_NOMEM, "no memory for the arguments");
+	return 0;
+}
+
 static int start_agent(struct runner *runner, const struct executor *executor, struct agent *agent,
 		       struct err *err)
 {
-	struct strings argv = { 0 };
+	struct strings own = { 0 }, argv = { 0 };
 	int ret = -1;
 
-	if (argv_of(executor, &runner->spec, &argv, err) == 0)
+	if (argv_of(executor, &runner->spec, &own, err) == 0 &&
+	    program_interpreter(own.items[0], runner->spec.search_path, &argv, err) == 0 &&
+	    append(&argv, &own, err) == 0)
 		ret = agent_start(&argv, &runner->spec.environment, runner->spec.working_dir, agent,
 				  err);
+	strings_done(&own);
 	strings_done(&argv);
 	return ret;
 }
@@ -285,12 +320,10 @@ out:
 
 static int run(struct runner *runner, enum stop *stop, struct err *err)
 {
-	/* The daemon has asked the list too; this is the last word. */
-	const struct executor *executor = whitelist_find(runner->spec.executor);
+	const struct executor *executor = permitted(&runner->spec, err);
 
 	if (!executor)
-		return err_set(err, ERR_INVALID, "\"%.100s\" is not on the whitelist",
-			       runner->spec.executor);
+		return -1;
 	if (wait_for_lock(runner, stop, err) < 0 ||
 	    leftover_take(runner->lock, runner->spec.run_id, runner->spec.tmp_dir, err) < 0)
 		return -1;

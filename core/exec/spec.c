@@ -38,18 +38,31 @@ static size_t environment_size(const struct strings *environment)
 	return size;
 }
 
+static json_t *arguments_json(const struct run_spec *spec)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < spec->argument_count; i++)
+		if (json_array_append_new(list, json_string(spec->arguments[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
 /* NULL when a string is not UTF-8 or memory is short. */
 static char *head_text(const struct run_spec *spec, const struct strings *environment,
 		       const char *tmp_dir)
 {
 	json_t *head = json_pack(
-	    "{s:s, s:s, s:s, s:s, s:s?, s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I}", "run",
-	    spec->run_id, "executor", spec->executor, "search_path", spec->search_path,
-	    "working_dir", spec->working_dir, "model", spec->model, "log", spec->log_path, "lock",
-	    spec->lock_path, "tmp_dir", tmp_dir, "full", spec->permissions == PERMISSIONS_FULL,
-	    "trust_repository", spec->trust_repository, "timeout", (json_int_t)spec->timeout,
-	    "max_output", (json_int_t)spec->max_output, "environment",
-	    (json_int_t)environment_size(environment), "prompt", (json_int_t)spec->prompt_len);
+	    "{s:s, s:s, s:s, s:s, s:s?, s:s?, s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:o}",
+	    "run", spec->run_id, "executor", spec->executor, "search_path", spec->search_path,
+	    "working_dir", spec->working_dir, "model", spec->model, "mcp_url", spec->mcp_url, "log",
+	    spec->log_path, "lock", spec->lock_path, "tmp_dir", tmp_dir, "full",
+	    spec->permissions == PERMISSIONS_FULL, "trust_repository", spec->trust_repository,
+	    "timeout", (json_int_t)spec->timeout, "max_output", (json_int_t)spec->max_output,
+	    "environment", (json_int_t)environment_size(environment), "prompt",
+	    (json_int_t)spec->prompt_len, "arguments", arguments_json(spec));
 	char *text = head ? json_text(head) : NULL;
 
 	json_decref(head);
@@ -94,6 +107,20 @@ static int read_environment(struct spec *spec, const char *bytes, size_t len)
 	return 0;
 }
 
+static int read_arguments(struct spec *spec)
+{
+	const json_t *list = json_at(spec->head, "arguments");
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *item = json_array_get(list, i);
+		const char *text = json_string_value(item);
+		if (!text || strlen(text) != json_string_length(item) ||
+		    strings_add(&spec->arguments, text) < 0)
+			return -1;
+	}
+	return json_is_array(list) ? 0 : -1;
+}
+
 static int read_head(struct spec *spec)
 {
 	const json_t *head = spec->head;
@@ -103,6 +130,7 @@ static int read_head(struct spec *spec)
 	spec->search_path = json_str(head, "search_path");
 	spec->working_dir = json_str(head, "working_dir");
 	spec->model = json_str(head, "model");
+	spec->mcp_url = json_str(head, "mcp_url");
 	spec->log_path = json_str(head, "log");
 	spec->lock_path = json_str(head, "lock");
 	spec->tmp_dir = json_str(head, "tmp_dir");
@@ -114,7 +142,7 @@ static int read_head(struct spec *spec)
 	    !spec->log_path || !spec->lock_path || !spec->tmp_dir || spec->timeout < 0 || most < 0)
 		return -1;
 	spec->max_output = (size_t)most;
-	return 0;
+	return read_arguments(spec);
 }
 
 static int map_file(int file, struct spec *spec)
@@ -169,6 +197,7 @@ fail:
 void spec_done(struct spec *spec)
 {
 	json_decref(spec->head);
+	strings_done(&spec->arguments);
 	strings_done(&spec->environment);
 	if (spec->map)
 		munmap(spec->map, spec->map_len);

@@ -22,11 +22,11 @@ int spec_write(const struct run_spec *spec, const struct strings *environment, c
 struct spec {
 	json_t *head; /* owns the strings below */
 	const char *run_id, *executor, *search_path, *working_dir, *model, *log_path, *lock_path,
-	    *tmp_dir;
+	    *tmp_dir, *mcp_url;
 	bool full, trust_repository;
 	int64_t timeout;
 	size_t max_output;
-	struct strings environment;
+	struct strings arguments, environment;
 	const char *prompt; /* inside map */
 	size_t prompt_len;
 	void *map;

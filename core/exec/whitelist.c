@@ -14,19 +14,51 @@
 /* What codex mounts over in its sandbox, so that no command can make them. */
 static const char *const codex_litter[] = { ".git", ".codex", ".agents", ".aws", NULL };
 
+/*
+ * Harmless is what only says how the model works, and how much.  What names files, folders,
+ * settings, tools, permissions, sessions, servers or programs is not here.
+ */
+static const struct argument codex_harmless[] = {
+	{ "--ephemeral", ARGUMENT_ALONE },
+	{ "-c", ARGUMENT_SETTING },
+	{ "--config", ARGUMENT_SETTING },
+	{ NULL, ARGUMENT_ALONE },
+};
+static const char *const codex_settings[] = { "model_reasoning_effort", "model_reasoning_summary",
+					      "model_verbosity", NULL };
+
+static const struct argument claude_harmless[] = {
+	{ "--max-turns", ARGUMENT_NUMBER },
+	{ "--max-budget-usd", ARGUMENT_NUMBER },
+	{ "--effort", ARGUMENT_WORD },
+	{ "--fallback-model", ARGUMENT_WORD },
+	{ "--append-system-prompt", ARGUMENT_TEXT },
+	{ NULL, ARGUMENT_ALONE },
+};
+
+static const struct argument opencode_harmless[] = {
+	{ "--title", ARGUMENT_TEXT },
+	{ "--variant", ARGUMENT_WORD },
+	{ NULL, ARGUMENT_ALONE },
+};
+
 static const struct executor executors[] = { { .name = "codex",
 					       .program = "codex",
 					       .stream = STREAM_CODEX,
 					       .stop_signal = SIGINT,
-					       .litter = codex_litter },
+					       .litter = codex_litter,
+					       .harmless = codex_harmless,
+					       .harmless_settings = codex_settings },
 					     { .name = "claude-code",
 					       .program = "claude",
 					       .stream = STREAM_CLAUDE,
-					       .stop_signal = SIGTERM },
+					       .stop_signal = SIGTERM,
+					       .harmless = claude_harmless },
 					     { .name = "opencode",
 					       .program = "opencode",
 					       .stream = STREAM_OPENCODE,
-					       .stop_signal = SIGTERM },
+					       .stop_signal = SIGTERM,
+					       .harmless = opencode_harmless },
 					     WHITELIST_EXTRA };
 
 static const size_t executor_count = sizeof(executors) / sizeof(executors[0]);

@@ -200,6 +200,16 @@ static int explain(const struct exchange *exchange, CURLcode code, struct err *e
 		       reason[0] ? reason : curl_easy_strerror(code));
 }
 
+static int64_t date_of(CURL *easy)
+{
+	struct curl_header *header = NULL;
+
+	if (curl_easy_header(easy, "Date", 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+		return 0;
+	const time_t seconds = curl_getdate(header->value, NULL);
+	return seconds > 0 ? (int64_t)seconds * 1000 : 0;
+}
+
 int http_call(struct http *http, const struct http_request *request, struct http_response *response,
 	      struct err *err)
 {
@@ -219,6 +229,7 @@ int http_call(struct http *http, const struct http_request *request, struct http
 		goto out;
 	}
 	curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &response->status);
+	response->date = date_of(http->easy);
 	rc = 0;
 out:
 	curl_slist_free_all(headers);

@@ -42,7 +42,8 @@ struct http_request {
 struct http_response {
 	long status;
 	struct buf body;
-	bool sent; /* false on -1: the request certainly did not reach the peer */
+	int64_t date; /* the peer's `Date`, wall ms; 0: none */
+	bool sent;    /* false on -1: the request certainly did not reach the peer */
 };
 
 /* 0: an answer came, whatever its status.  -1: none; response->sent says what is known.

@@ -237,6 +237,8 @@ struct run_spec launch_spec(const struct config *config, const struct config_age
 		.trust_repository = agent->trust_repository,
 		.env = agent->env,
 		.env_count = agent->env_count,
+		.mcp_url = agent->reports ? config->openpr.mcp_url : NULL,
+		.mcp_token = agent->mcp_token,
 		.prompt = prompt->bytes,
 		.prompt_len = prompt->len,
 		.timeout = timeout > 0 ? timeout : agent->timeout,

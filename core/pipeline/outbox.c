@@ -111,6 +111,7 @@ static char *signed_comment(const char *comment, const struct store_report *repo
 static json_t *run_for_policy(const struct store_report *report)
 {
 	json_t *run = json_copy(report->run);
+	json_object_del(run, "started_at");
 	json_t *status = report->started ? json_string("started") : json_at(report->run, "outcome");
 
 	if (report->started)
@@ -175,14 +176,47 @@ void outbox_words_done(struct outbox_words *words)
 	words->comment = words->state = NULL;
 }
 
-static struct outbox_end format(struct pipeline *pipeline, const struct store_report *report)
+/*
+ * Whether nothing is left to say because the agent, which reports itself, has said it: a success
+ * after a comment of its own.  Who cannot be asked about (its token is refused, the issue is gone)
+ * has said nothing.
+ */
+static openpr_result said_already(const struct config *config, struct openpr *openpr,
+				  const struct store_report *report, bool *said, struct err *err)
+{
+	const char *name = json_str(report->run, "agent");
+	const char *outcome = json_str(report->run, "outcome");
+	const struct config_agent *agent = name ? config_agent(config, name) : NULL;
+	char mark[OUTBOX_MARK_SIZE];
+
+	*said = false;
+	if (report->started || !agent || !agent->reports || !report->issue_id || !outcome ||
+	    strcmp(outcome, outcome_name(OUTCOME_SUCCESS)) != 0)
+		return OPENPR_OK;
+	outbox_mark(report->run_id, false, mark);
+	const openpr_result result =
+	    openpr_wrote(openpr, config, agent->mcp_token, report->issue_id, mark,
+			 json_int(report->run, "started_at", INT64_MAX), said, err);
+	return result == OPENPR_RETRY || result == OPENPR_UNKNOWN ? result : OPENPR_OK;
+}
+
+static struct outbox_end format(struct pipeline *pipeline, const struct config *config,
+				struct openpr *openpr, const struct store_report *report)
 {
 	struct outbox_words words;
 	struct store_call calls[2];
 	size_t count = 0;
 	struct outbox_end end = ended(OUTBOX_EXPANDED);
+	bool said = false;
+	const openpr_result asked = said_already(config, openpr, report, &said, &end.why);
 
-	if (outbox_word(pipeline, report, clock_wall(), &words, &end.why) < 0) {
+	if (asked != OPENPR_OK)
+		return judge(asked, &end.why);
+	if (said) {
+		log_event(LOG_LEVEL_INFO, "the agent has reported itself", "run", report->run_id,
+			  NULL);
+		words = (struct outbox_words){ .comment = NULL };
+	} else if (outbox_word(pipeline, report, clock_wall(), &words, &end.why) < 0) {
 		end.fate = OUTBOX_AGAIN;
 		end.outcome_known = true;
 		return end;
@@ -274,7 +308,7 @@ struct outbox_end outbox_send(struct pipeline *pipeline, const struct config *co
 			      struct openpr *openpr, const struct store_report *report)
 {
 	if (report->kind == REPORT_FORMAT)
-		return format(pipeline, report);
+		return format(pipeline, config, openpr, report);
 
 	pipeline_identify(pipeline, openpr, config);
 	const char *token =

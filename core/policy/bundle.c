@@ -209,10 +209,10 @@ static json_t *public_fields(const struct config_agent *agent)
 
 	for (size_t i = 0; i < agent->bot_count; i++)
 		json_array_append_new(bots, json_string(agent->bots[i]));
-	return json_pack("{s:s, s:s?, s:s, s:s, s:o, s:f}", "type", agent->type, "cli", agent->cli,
-			 "prompt_template", agent->prompt_template, "mention_template",
-			 agent->mention_template, "bots", bots, "timeout",
-			 (double)agent->timeout / 1000);
+	return json_pack("{s:s, s:s?, s:s, s:s, s:s, s:o, s:f}", "type", agent->type, "cli",
+			 agent->cli, "prompt_template", agent->prompt_template, "mention_template",
+			 agent->mention_template, "reports", agent->reports ? "agent" : "daemon",
+			 "bots", bots, "timeout", (double)agent->timeout / 1000);
 }
 
 static json_t *agents_of(const struct config *config)

@@ -313,7 +313,7 @@ struct store_report {
 	json_t *run; /* FORMAT: the run for the callback policy: run_id, outcome, exit_code, signal,
 			cause, final_text, tail, duration (ms), attempt, agent, rule, kind
 			("assignment" | "mention" | "other"), session_id, input_tokens,
-			output_tokens, cost_usd, truncated; what is not known is null */
+			output_tokens, cost_usd, truncated, started_at; what is not known is null */
 	char *body;  /* FORMAT: the event's raw bytes */
 	size_t body_len;
 	char *completion;

@@ -18,6 +18,7 @@ local function token(doc) return s.string { secret = true, rule = rules.token, d
 
 local webhook = s.record {
   doc = "What OpenPR sends to.",
+  absent = { allow_unsigned = "is not an option: what is not signed with webhook.secret is never taken" },
   { "listen", s.string { default = "0.0.0.0:8091", rule = rules.listen, doc = [[
     Address and port of `POST /webhook`, `GET /health` and `GET /ready`; port 0 is any free one.]] } },
   { "secret", secret "The secret that OpenPR signs with; this or `secrets` is required." },
@@ -115,9 +116,12 @@ local function agent(executors)
       doc = "Seconds after which a run of this agent is stopped." } },
     { "max_concurrent", s.integer { min = 1, max = 256, shown = "no limit of its own", doc = [[
       Runs of this agent at the same time, within `executor.max_concurrent`.]] } },
-    { "reports", s.choice { values = { "daemon" }, default = "daemon",
-      absent = { agent = "this build has no agents that report by themselves, only daemon" }, doc = [[
-      Who writes to OpenPR; this build has `"daemon"`.]] } },
+    { "reports", s.choice { values = { "daemon", "agent" }, default = "daemon", doc = [[
+      Who writes the result to OpenPR: with `"agent"` the program is given OpenPR's MCP server (`openpr.mcp_url`) and
+      writes it itself; the daemon still says what failed, and what the agent did not say.]] } },
+    { "mcp_token", token [[
+      The token that the agent speaks to the MCP server with, one of its own; required with `reports = "agent"`, and
+      the one secret of the daemon that the agent sees.]] },
   }
 end
 
@@ -185,6 +189,7 @@ local log = s.record {
 -- executors: the names that were compiled in.
 return function(executors)
   return s.record {
+    absent = { security = "is not an option: the secret that events are signed with is webhook.secret" },
     { "webhook", webhook },
     { "features", features },
     { "executor", executor },

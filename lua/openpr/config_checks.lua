@@ -107,7 +107,63 @@ local function admin(config, raw, ctx)
   end
 end
 
-local checks = { webhook_secrets, unverified, gates, callback, working_dirs, agent_names, permissions, admin }
+-- The whitelist's variables are names, or their beginnings with a "*".
+local function on_list(list, name)
+  for _, entry in ipairs(list) do
+    local start = string.match(entry, "^(.*)%*$")
+    if entry == name or (start and string.sub(name, 1, #start) == start) then return true end
+  end
+end
+
+local function variables(config, _, ctx)
+  for _, name in ipairs(s.sorted_keys(config.agents or {})) do
+    local agent = config.agents[name]
+    for _, variable in ipairs(s.sorted_keys(agent.env or {})) do
+      if agent.permissions ~= "full" and on_list(ctx.whitelist.variables or {}, variable) then
+        s.mistake(ctx, s.join(s.join(s.join("agents", name), "env"), variable),
+                  'puts foreign code into the program: it needs permissions = "full"')
+      end
+    end
+  end
+end
+
+local function is_in(list, wanted)
+  for _, item in ipairs(list) do
+    if item == wanted then return true end
+  end
+end
+
+-- Whose token this is in openpr, or nil.
+local function owner(openpr, token)
+  if token == openpr.token then return "openpr.token" end
+  for name, bot in next, openpr.bots or {} do
+    if token == bot.token then return s.join("openpr.bots", name) .. ".token" end
+  end
+end
+
+local function reports(config, _, ctx)
+  for _, name in ipairs(s.sorted_keys(config.agents or {})) do
+    local agent, path = config.agents[name], s.join("agents", name)
+    local function required(key) s.mistake(ctx, key, 'is required: agents.%s has reports = "agent"', name) end
+    local token_path = s.join(path, "mcp_token")
+    if agent.reports ~= "agent" then
+      if agent.mcp_token then s.warn(ctx, token_path, 'is not used: reports is not "agent"') end
+    else
+      if not agent.mcp_token and not ctx.pending[token_path] then required(token_path) end
+      if not config.openpr.mcp_url and not ctx.pending["openpr.mcp_url"] then required "openpr.mcp_url" end
+      if not config.openpr.api_url and not ctx.pending["openpr.api_url"] then required "openpr.api_url" end
+      if agent.cli and not is_in(ctx.whitelist.reporters or {}, agent.cli) then
+        s.mistake(ctx, s.join(path, "reports"), "%s cannot be given an MCP server here", agent.cli)
+      end
+      local own = agent.mcp_token ~= s.PLACEHOLDER and agent.mcp_token
+      local taken = own and owner(config.openpr, own)
+      if taken then s.mistake(ctx, token_path, "is %s: the agent needs one of its own", taken) end
+    end
+  end
+end
+
+local checks = { webhook_secrets, unverified, gates, callback, working_dirs, agent_names, permissions, variables,
+                 reports, admin }
 
 return function(config, raw, ctx)
   for _, check in ipairs(checks) do check(config, raw, ctx) end

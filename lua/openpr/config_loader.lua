@@ -236,6 +236,7 @@ end
 local function check(request, host, value, mode, o)
   local schema = describe(request.executors or {})
   local ctx = s.context { folder = request.folder, source = o.source, unresolved = o.unresolved }
+  ctx.whitelist = request
   ctx.client, ctx.search_path = request.client, host.getenv "PATH"
   local config = s.check(schema, value, "", ctx)
   for _, field in ipairs(schema.fields) do
@@ -251,7 +252,7 @@ local function check(request, host, value, mode, o)
            folders = folders(config, value), printed = printed, config = for_program(config) }
 end
 
--- { path, folder, client, executors } -> { failure } or what check() returns, both as JSON.
+-- { path, folder, client, executors, reporters, variables } -> { failure } or what check() returns, both as JSON.
 function M.load(input, host)
   local request = host.json_decode(input)
   local text, why, mode = host.readfile(request.path)

@@ -108,12 +108,13 @@ function s.map(options)
   return options
 end
 
--- Fields in the order in which they are printed and documented: { { "name", node }, ... }
+-- Fields in the order in which they are printed and documented: { { "name", node }, ... }; and absent = { name = why }
+-- for names that people may expect here.
 function s.record(fields)
   local by_name, names = {}, {}
   for n, field in ipairs(fields) do by_name[field[1]], names[n] = field[2], field[1] end
   return { kind = "record", fields = fields, by_name = by_name, names = names, doc = fields.doc,
-           optional = fields.optional }
+           optional = fields.optional, absent = fields.absent or {} }
 end
 
 -- ---- checks by kind: (node, value, path, ctx) -> what the program gets, or nil after a mistake ----
@@ -278,6 +279,7 @@ local function meant(key, names)
 end
 
 local function unknown_key(options, key, path, ctx)
+  if options.absent[key] then return s.mistake(ctx, s.join(path, key), "%s", options.absent[key]) end
   local noted = #ctx.mistakes < MOST_MISTAKES -- else it is only counted, and looking for names would be for nothing
   local near = noted and type(key) == "string" and meant(key, options.names)
   if near then

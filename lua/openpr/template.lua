@@ -1,4 +1,5 @@
--- Templates of prompts: text with {{placeholders}}, no logic.
+-- Templates of prompts: text with {{placeholders}}, no logic.  One whose first line is {{legacy = true}} also knows
+-- the {placeholders} of the Rust openpr-webhook; what else stands in single braces is text.
 --
 -- A value is what a stranger wrote, so it is put in as data and never expanded again.  Alone on its line, a longer
 -- text (title, description, comment) becomes a fenced block and stands there unchanged; within a line a value becomes
@@ -52,6 +53,21 @@ M.NAMES = {}
 for name in pairs(VALUES) do M.NAMES[#M.NAMES + 1] = name end
 table.sort(M.NAMES)
 
+-- {name}, where a template asks for it.  `missing`: what the original said when there was nothing.
+local LEGACY = {
+  issue_id = { missing = "", get = VALUES.issue_id.get },
+  title = { missing = "untitled", long = true, most = 4 * 1024, get = VALUES.issue_title.get },
+  reason = { missing = "unknown", get = VALUES.reason.get },
+  event = { missing = "unknown", get = VALUES.event_name.get },
+  key = { missing = "", get = function(e) return e.issue.key end },
+  actor = { missing = "unknown", get = function(e) return e.actor.name end },
+  workspace = { missing = "", get = VALUES.workspace_name.get },
+  project = { missing = "", get = VALUES.project_name.get },
+  state = { missing = "", get = VALUES.issue_state.get },
+  priority = { missing = "", get = VALUES.issue_priority.get },
+  url = { missing = "", get = function(e) return e.issue.id and "issue/" .. e.issue.id end },
+}
+
 -- A text of my_NAME is the policy's own and goes in as it is.
 local function is_own(name) return find(name, "^my_") ~= nil end
 
@@ -71,28 +87,56 @@ local function mistake_in(name)
     or "have: " .. table.concat(M.NAMES, ", ") .. "; and my_... given by a policy")
 end
 
--- The pieces of a template: texts, and { name, block, line } for placeholders.  Mistakes go to complain(line, why).
-function M.parse(source, complain)
-  local pieces, from, line, counted = {}, 1, 1, 1
+-- Where the next placeholder, or what looks like one, begins; of a {legacy} one also its end and its name.
+local function next_placeholder(source, from, legacy)
+  if not legacy then return find(source, "{{", from, true) end
   while true do
-    local at = find(source, "{{", from, true)
+    local at = find(source, "{", from, true)
+    if not at or sub(source, at, at + 1) == "{{" then return at end
+    local _, to, name = find(source, "^{([%w_]+)}", at)
+    if LEGACY[name] then return at, to, name end
+    from = at + 1
+  end
+end
+
+-- The piece for what stands in source[at..to], and the text since `from` that is left in front of it, and its end.
+local function placeholder(source, from, at, to, name, entry, line)
+  local block = entry and entry.long and is_alone(source, at, to) or false
+  local before = sub(source, from, at - 1)
+  if block then
+    before = before:gsub("[ \t]+$", "")
+    to = select(2, find(source, "^[ \t]*", to + 1))
+  end
+  return name and { name = name, entry = entry, block = block, line = line }, before, to
+end
+
+-- The pieces of a template: texts, and { name, entry, block, line } for placeholders.  Mistakes go to
+-- complain(line, why).
+function M.parse(source, complain)
+  local pieces, line, counted = {}, 1, 1
+  local legacy = select(2, find(source, "^{{[ \t]*legacy[ \t]*=[ \t]*true[ \t]*}}[ \t]*\r?\n"))
+  local from = legacy and legacy + 1 or 1
+  while true do
+    local at, to, name = next_placeholder(source, from, legacy)
     if not at then break end
     for _ in source:sub(counted, at - 1):gmatch "\n" do line = line + 1 end
     counted = at
-    local _, to, name = find(source, "^{{[ \t]*([%w_]+)[ \t]*}}", at)
+    local entry, braces = LEGACY[name], name and "{" or "{{"
     if at > from and sub(source, at - 1, at - 1) == "\\" then
-      pieces[#pieces + 1] = sub(source, from, at - 2) .. "{{"
-      from = at + 2
+      pieces[#pieces + 1] = sub(source, from, at - 2) .. braces
+      from = at + #braces
     else
-      local why = mistake_in(name)
-      if why then complain(line, why) end
-      to = to or at + 1
-      local block = name and VALUES[name] and VALUES[name].long and is_alone(source, at, to)
-      local before = sub(source, from, at - 1)
-      if block then to = select(2, find(source, "^[ \t]*", to + 1)) end
-      pieces[#pieces + 1] = block and before:gsub("[ \t]+$", "") or before
-      if name then pieces[#pieces + 1] = { name = name, block = block, line = line } end
-      from = to + 1
+      if not name then
+        local _
+        _, to, name = find(source, "^{{[ \t]*([%w_]+)[ \t]*}}", at)
+        local why = mistake_in(name)
+        if why then complain(line, why) end
+        entry, to = VALUES[name], to or at + 1
+      end
+      local piece, before, last = placeholder(source, from, at, to, name, entry, line)
+      pieces[#pieces + 1] = before
+      pieces[#pieces + 1] = piece
+      from = last + 1
     end
   end
   pieces[#pieces + 1] = sub(source, from)
@@ -137,9 +181,10 @@ function M.fill(name, pieces, event, agent, vars)
     if type(piece) == "string" then
       parts[n] = piece
     else
-      local entry = VALUES[piece.name]
+      local entry = piece.entry
       local value = entry and tostring(entry.get(event, agent) or "")
-      parts[n] = entry and dressed(value, entry, piece.block, room) or own_value(name, piece, vars)
+      if value == "" and entry.missing then parts[n] = entry.missing
+      else parts[n] = entry and dressed(value, entry, piece.block, room) or own_value(name, piece, vars) end
       room = math.max(0, room - #parts[n])
     end
   end

@@ -78,7 +78,7 @@ static openpr_result look(const char *text, size_t len, size_t step, const char 
 {
 	struct err err;
 
-	comments_start(comments, MARK, id);
+	comments_start(comments, MARK, "6f9d", id);
 	for (size_t at = 0; at < len; at += step)
 		comments_feed(comments, text + at, len - at < step ? len - at : step);
 	return comments_judge(comments, 200, &err);

@@ -14,6 +14,9 @@ event.id = state.uuid
 event.bot = state.add_user { id = "3f7a9c12-5d4e-4b8a-9c6f-0a1b2c3d4e5f", name = "default", entity_type = "bot" }
 event.other_bot = state.add_user { name = "helper", entity_type = "bot" }
 
+-- Somebody who can be an actor; `fields` may give id, name and entity_type.
+event.user = state.add_user
+
 -- RFC 3339 of now, moved by `offset` seconds.
 event.time = state.timestamp
 

@@ -25,7 +25,8 @@ end
 local function load_text(text, options)
   options = options or {}
   local request = { path = "/etc/app/config.lua", folder = "/etc/app", client = options.client,
-                    executors = { "codex", "claude-code", "opencode" } }
+                    executors = { "codex", "claude-code", "opencode", "plain" },
+                    reporters = { "codex", "claude-code", "opencode" }, variables = { "LD_*", "ENV" } }
   return loader.load(request, host_of(text, options))
 end
 
@@ -181,6 +182,58 @@ describe("config.lua", function()
                              :format(SECRET))
     assert.same({ "webhook.max_unverified: is less than webhook.max_body: no body of that size could ever arrive" },
                 report.mistakes)
+  end)
+
+  it("has no allow_unsigned, and says what there is instead", function()
+    local function of(fields) return load_text("return { " .. fields .. " }").mistakes end
+    assert.same({ "webhook.allow_unsigned: is not an option: what is not signed with webhook.secret is never taken" },
+                of 'webhook = { secret = env "OPENPR_WEBHOOK_SECRET", allow_unsigned = true }')
+    assert.same({ "security: is not an option: the secret that events are signed with is webhook.secret" },
+                of 'webhook = { secret = env "OPENPR_WEBHOOK_SECRET" }, security = { allow_unsigned = true }')
+  end)
+
+  it("lets variables that put foreign code into a program be set for full permissions alone", function()
+    local function agent(more)
+      return 'executor = { working_dir = "/" }, agents = { a = { type = "cli", cli = "codex", ' .. more .. " } }"
+    end
+    assert.same({ 'agents.a.env.ENV: puts foreign code into the program: it needs permissions = "full"',
+                  'agents.a.env.LD_PRELOAD: puts foreign code into the program: it needs permissions = "full"' },
+                mistakes(agent 'env = { LD_PRELOAD = "/x.so", ENV = "/x", ENVY = "1", PATH = "/opt/bin:/bin" }'))
+    assert.same({}, mistakes(agent 'permissions = "full", env = { LD_PRELOAD = "/x.so" }'))
+  end)
+
+  describe("an agent that reports itself", function()
+    local OPENPR = 'openpr = { api_url = "http://h", mcp_url = "http://h/mcp", token = "a-token-1", '
+      .. 'bots = { other = { token = "a-token-2" } } }, '
+    local function agent(more, openpr)
+      return (openpr or OPENPR) .. 'executor = { working_dir = "/" }, '
+        .. 'agents = { a = { type = "cli", cli = "codex", ' .. more .. " } }"
+    end
+
+    it("needs a token of its own, both addresses, and a program that can", function()
+      assert.same({}, mistakes(agent 'reports = "agent", mcp_token = "a-token-3"'))
+      assert.same({ 'agents.a.mcp_token: is required: agents.a has reports = "agent"' },
+                  mistakes(agent 'reports = "agent"'))
+      assert.same({ 'openpr.api_url: is required: agents.a has reports = "agent"',
+                    'openpr.mcp_url: is required: agents.a has reports = "agent"' },
+                  mistakes(agent('reports = "agent", mcp_token = "a-token-3"', "")))
+      assert.same({ "agents.a.mcp_token: is openpr.token: the agent needs one of its own" },
+                  mistakes(agent 'reports = "agent", mcp_token = "a-token-1"'))
+      assert.same({ "agents.a.mcp_token: is openpr.bots.other.token: the agent needs one of its own" },
+                  mistakes(agent 'reports = "agent", mcp_token = "a-token-2"'))
+      assert.same({ "agents.a.reports: plain cannot be given an MCP server here" },
+                  mistakes((agent('reports = "agent", mcp_token = "a-token-3"'):gsub('"codex"', '"plain"'))))
+    end)
+
+    it("keeps its token among the secrets, and never defaults it", function()
+      local report = load_table(agent 'reports = "agent", mcp_token = "a-token-3"')
+      local found = false
+      for _, secret in ipairs(report.secrets) do found = found or secret == "a-token-3" end
+      assert.is_true(found)
+      assert.is_nil(report.printed:find("a-token-3", 1, true))
+      assert.is_nil(load_table(agent "").config.agents[1].mcp_token)
+      assert.matches("is not used", table.concat(load_table(agent 'mcp_token = "a-token-3"').warnings, "\n"))
+    end)
   end)
 
   it("gives every agent its folder and its limit", function()

@@ -106,6 +106,49 @@ describe("a template", function()
   end)
 end)
 
+describe("a template of the Rust original", function()
+  local function legacy(text) return "{{legacy = true}}\n" .. text end
+
+  it("has its placeholders in single braces, and ours in double ones", function()
+    assert.equal("a1b2c3d4-1111-4222-8333-444455556666 `Login fails` assigned by " .. "{{x}} todo",
+      filled(legacy "{issue_id} {title} {reason} by \\{{x}} {{issue_state}}"))
+    assert.equal("issue.assigned CORE-A1B2C3D4 Ann todo medium Core `issue/a1b2c3d4-1111-4222-8333-444455556666`",
+      filled(legacy "{event} {key} {actor} {state} {priority} {project} {url}", { actor = { name = "Ann" } }))
+  end)
+
+  it("leaves what else stands in single braces, and escaped ones, as it is", function()
+    local text = 'run() { return {"a": {}} } {unknown} {titles} { title } {} \\{title}'
+    assert.equal('run() { return {"a": {}} } {unknown} {titles} { title } {} {title}', filled(legacy(text)))
+  end)
+
+  it("never expands what it has put in", function()
+    local said = filled(legacy "{title} {reason}", { title = "{actor} {{issue_id}} {url} {title}" })
+    assert.equal("`{actor} {{issue_id}} {url} {title}` assigned", said)
+  end)
+
+  it("fences a title that stands alone on its line, as ours", function()
+    assert.equal("```text\n{actor}\n```", filled(legacy "{title}", { title = "{actor}" }))
+  end)
+
+  it("says what the original said where there is nothing", function()
+    local bare = event.new({ body = { event = "x" } }, {})
+    bare.name, bare.reason = nil, nil
+    local pieces = template.parse(legacy "{title}|{event}|{reason}|{actor}|{key}|{issue_id}|{url}", error)
+    assert.equal("untitled|unknown|unknown|unknown|||", template.fill("x.txt", pieces, bare, agent, {}))
+  end)
+
+  it("is one only by its first line", function()
+    assert.equal("{title} {reason}", filled "{title} {reason}")
+    assert.same({ "2: a placeholder is {{name}}; two braces as such are \\{{" }, mistakes_in "\n{{legacy = true}}\n")
+    assert.same({ "1: a placeholder is {{name}}; two braces as such are \\{{" },
+      mistakes_in "{{legacy = yes}}\n{title}")
+  end)
+
+  it("names the lines of its mistakes as they are in the file", function()
+    assert.matches("^3: no placeholder", mistakes_in(legacy "{title}\n{{isue_title}}")[1])
+  end)
+end)
+
 describe("a prompt's size", function()
   local whole = "Read:\n{{issue_title}}\n{{issue_description}}\nEnd."
 

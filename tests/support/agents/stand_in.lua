@@ -19,6 +19,7 @@
 --   print-fds FILE     writes which descriptors a child of it inherits
 --   print-status FILE  writes /proc/self/status
 --   write FILE [TEXT]  writes a file below the working directory
+--   mcp-comment TEXT   comments on the work item that the prompt names, through the MCP server it was given
 --   scratch            fills TMPDIR with a tree that is hard to remove
 --   final TEXT         the text of the final answer
 --   fail, api-error, denied, no-result, garbage, length, exit CODE
@@ -119,6 +120,9 @@ local function re_fork()
   os.execute "sh .again; sh .again"
 end
 
+--- { url, authorization } or { url, variable } of the MCP server called openpr; each CLI has its own way.
+function M.server() end
+
 local signals = {}
 
 --- What to do on a signal ("sigint") while it sleeps; an earlier answer is replaced.
@@ -206,6 +210,13 @@ local common = {
   write = function(argument)
     local path, text = argument:match "^(%S+)%s*(.*)$"
     write_file(path, text .. "\n")
+  end,
+  ["mcp-comment"] = function(argument, run)
+    local server = assert(M.server(), "no MCP server was given")
+    local name = server.authorization:match "^Bearer %${(%w[%w_]*)}$" or server.authorization:match "{env:(%w[%w_]*)}"
+      or server.variable
+    server.authorization = "Bearer " .. assert(os.getenv(name), name .. " is not set")
+    require "mcp_client"(server, assert(run.prompt:match "work item (%S+)%."), argument, M.quote)
   end,
   scratch = fill_scratch,
   final = function(argument, run)

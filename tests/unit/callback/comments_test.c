@@ -22,7 +22,7 @@ static openpr_result look(const char *text, size_t step, const char *id, bool *f
 	const size_t len = strlen(text);
 	struct err err = { 0 };
 
-	comments_start(comments, MARK, id);
+	comments_start(comments, MARK, NULL, id);
 	for (size_t at = 0; at < len; at += step)
 		comments_feed(comments, text + at, len - at < step ? len - at : step);
 	const openpr_result result = comments_judge(comments, 200, &err);

@@ -129,10 +129,7 @@ static void test_what_this_build_lacks_is_a_mistake(void **state)
 	(void)state;
 	trial_bad(WEBHOOK "features = { wss_tunnel = true, webhook_forward = true, "
 			  "custom_agent = true, cli_executor = true }, "
-			  "agents = { a = { type = 'webhook', cli = 'codex', working_dir = '/', "
-			  "reports = 'agent' } }",
-		  "agents.a.reports: this build has no agents that report by themselves, only "
-		  "daemon\n"
+			  "agents = { a = { type = 'webhook', cli = 'codex', working_dir = '/' } }",
 		  "agents.a.type: this build has no agents of type webhook, only cli\n"
 		  "features.custom_agent: this build does not have it: set it to false\n"
 		  "features.webhook_forward: this build does not have it: set it to false\n"

@@ -122,7 +122,7 @@ static void test_values_that_are_no_data(void **state)
 	    "agents.t.cli: is required\n"
 	    "agents.t.t: is not an option; there are type, cli, working_dir, prompt_template, "
 	    "mention_template, model, bots, permissions, trust_repository, env, timeout_secs, "
-	    "max_concurrent, reports\n"
+	    "max_concurrent, reports, mcp_token\n"
 	    "agents.t.type: is required\n"
 	    "agents.t.working_dir: is required: the checkout it works in (or executor.working_dir "
 	    "for all)\n"

@@ -98,9 +98,11 @@ __attribute__((unused)) static void trial_folder(const char *name)
 static int trial_read(const char *path, bool client)
 {
 	static const char *const executors[] = { "codex", "claude-code", "opencode", NULL };
+	static const char *const variables[] = { "LD_*", "NODE_OPTIONS", NULL };
+	static const struct config_whitelist whitelist = { executors, executors, variables };
 	const struct config_options options = { .path = path,
 						.unset_env_is_warning = client,
-						.executors = executors };
+						.whitelist = &whitelist };
 
 	trial_forget();
 	trial.rc =

@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -152,6 +153,52 @@ static void test_runner_asks_the_whitelist_itself(void **state)
 	assert_int_equal(access(fixture->lock, F_OK), -1);
 }
 
+static char *cause_for_spec(struct fixture *fixture, const struct strings *environment)
+{
+	struct err err;
+	const int file = spec_write(&fixture->spec, environment, fixture->tmp, &err);
+
+	assert_true(file >= 0);
+	char *cause = cause_for_file(file);
+	close(file);
+	return cause;
+}
+
+/* What run_start() refuses, said to the runner by other means. */
+static void test_runner_asks_for_arguments_and_variables_itself(void **state)
+{
+	struct fixture *fixture = *state;
+	static const char *const arguments[] = {
+		"-cmcp_servers.x={command=\"touch\",args=[\"/tmp/x\"]}"
+	};
+	struct strings environment = { 0 };
+
+	fixture->spec.arguments = arguments;
+	fixture->spec.argument_count = 1;
+	refused(fixture, ERR_INVALID, "needs permissions = \"full\"");
+	char *cause = cause_for_spec(fixture, &environment);
+	assert_non_null(strstr(cause, "is not on the list of harmless ones"));
+	free(cause);
+
+	fixture->spec.argument_count = 0;
+	assert_int_equal(strings_add(&environment, "LD_PRELOAD=/tmp/x.so"), 0);
+	cause = cause_for_spec(fixture, &environment);
+	assert_non_null(strstr(cause, "LD_PRELOAD puts foreign code into the program"));
+	free(cause);
+	strings_done(&environment);
+
+	fixture->spec.model = "--yolo";
+	cause = cause_for_spec(fixture, &environment);
+	assert_non_null(strstr(cause, "not the name of a model"));
+	free(cause);
+	fixture->spec.model = NULL;
+
+	fixture->spec.search_path = ".:tests/support/agents:";
+	cause = cause_for_spec(fixture, &environment);
+	assert_non_null(strstr(cause, "no program \"codex\""));
+	free(cause);
+}
+
 static void test_runner_refuses_a_broken_spec(void **state)
 {
 	struct fixture *fixture = *state;
@@ -182,6 +229,52 @@ static void test_runner_refuses_a_broken_spec(void **state)
 }
 
 /* ---- what a started agent has ---- */
+
+/*
+ * The stand-ins begin with "#!/usr/bin/env lua5.4": which lua5.4 that is must not be up to the PATH
+ * that the agent is given.
+ */
+static void test_interpreter_is_not_of_the_agents_path(void **state)
+{
+	struct fixture *fixture = *state;
+	struct run_result result;
+	char name[] = "PATH", value[512];
+	_cleanup_free_ char *evil = NULL;
+
+	assert_true(asprintf(&evil, "%s/lua5.4", fixture->work) > 0);
+	FILE *file = fopen(evil, "w");
+	assert_non_null(file);
+	fputs("#!/bin/sh\n: >evil-ran\n", file);
+	fclose(file);
+	assert_int_equal(chmod(evil, 0755), 0);
+	snprintf(value, sizeof(value), "%s:/usr/bin:/bin", fixture->work);
+	fixture_env(fixture, name, value);
+	fixture_prompt(fixture, "STAND-IN: print-env env");
+	fixture_run(fixture, &result);
+	assert_int_equal(result.outcome, OUTCOME_SUCCESS);
+	run_result_done(&result);
+
+	_cleanup_free_ char *env = fixture_read(fixture, "env");
+	assert_non_null(strstr(env, value)); /* the agent does have it */
+	_cleanup_free_ char *ran = fixture_read(fixture, "evil-ran");
+	assert_null(ran);
+}
+
+static void test_own_arguments_arrive(void **state)
+{
+	struct fixture *fixture = *state;
+	static const char *const arguments[] = { "--ephemeral", "-c", "model_verbosity=low" };
+	struct run_result result;
+
+	fixture->spec.arguments = arguments;
+	fixture->spec.argument_count = 3;
+	fixture_prompt(fixture, "STAND-IN: print-argv argv");
+	fixture_run(fixture, &result);
+	assert_int_equal(result.outcome, OUTCOME_SUCCESS);
+	run_result_done(&result);
+	_cleanup_free_ char *argv = fixture_read(fixture, "argv");
+	assert_non_null(strstr(argv, "\n--ephemeral\n-c\nmodel_verbosity=low\n-\n"));
+}
 
 static void test_process_state(void **state)
 {
@@ -261,7 +354,13 @@ int main(int argc, char **argv)
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_runner_asks_the_whitelist_itself,
 						fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_runner_asks_for_arguments_and_variables_itself,
+						fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_runner_refuses_a_broken_spec, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_interpreter_is_not_of_the_agents_path,
+						fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(test_own_arguments_arrive, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(test_process_state, fixture_setup,
 						fixture_teardown),
