@@ -76,7 +76,7 @@ static int load_config(const struct command_line *line, struct dry *dry)
 	const struct config_options options = {
 		.path = line->config,
 		.unset_env_is_warning = true,
-		.executors = command_executors(),
+		.whitelist = command_names(),
 	};
 	struct buf mistakes = { 0 }, warnings = { 0 };
 	struct err err;

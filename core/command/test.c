@@ -52,7 +52,7 @@ static struct config *find_config(const struct command_line *line, bool *own)
 	const struct config_options options = {
 		.path = line->config,
 		.unset_env_is_warning = true,
-		.executors = command_executors(),
+		.whitelist = command_names(),
 	};
 	struct buf mistakes = { 0 }, warnings = { 0 };
 	struct config *config = NULL;
