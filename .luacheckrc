@@ -12,6 +12,7 @@ stds.policy = { read_globals = {
 stds.config = { read_globals = { "env", "file", "GiB", "hours", "KiB", "MiB", "milliseconds", "minutes", "seconds" } }
 
 files["policies"].std = "policy"
+files["policies/examples/spec"].std = "lua54+busted"
 files["config.lua"].std = "min+config"
 files["docker/config.lua"].std = "min+config"
 files["docker/container.lua"].std = "min+config"

@@ -24,6 +24,17 @@ describe("installing", function()
     assert.is_truthy(uv.fs_stat(prefix .. "/share/openpr-webhook/config.lua"))
   end)
 
+  it("brings recipes with specs that pass, and what specs need", function()
+    local prefix = d.dir .. "/prefix"
+    local code, out, err = process.run({ "cmake", "--install", build, "--prefix", prefix }, env, "/", 60)
+    assert.equal(0, code, out .. err)
+    d:configure { policies = { time_limit = daemon.sanitized and 2 or 0.2 } }
+    d.env.PATH = env.PATH
+    code, out, err = process.run({ prefix .. "/bin/openpr-webhook", "--config", d.dir .. "/config.lua", "test",
+                                   prefix .. "/share/openpr-webhook/policies/examples/spec" }, d.env, "/", 120)
+    assert.equal(0, code, out .. err)
+    assert.matches("share/openpr%-webhook/policies/examples/by%-label/route.lua +%d+ +%d+  100.0 %%", out)
+  end)
 
   it("honours DESTDIR", function()
     local code, out, err = process.run({ "cmake", "--install", build, "--prefix", "/usr" },

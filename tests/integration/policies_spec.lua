@@ -19,7 +19,8 @@ local function run(specs)
   return ok and told or { tests = {}, coverage = {} }, code, err
 end
 
-local function check(what, specs, least)
+-- Specs of which at least so many are tests, and the policies that they are about, for `ls`.
+local function check(what, specs, least, wanted)
   describe(what .. ", in real workers:", function()
     local told, code, err = run(specs)
 
@@ -32,19 +33,20 @@ local function check(what, specs, least)
       assert.is_true(#told.tests >= least)
     end)
 
+    it("every policy is counted", function()
+      local counted, there = {}, {}
+      for _, file in ipairs(told.coverage) do counted[#counted + 1] = file.file end
+      local pipe = assert(io.popen("ls " .. wanted .. " | LC_ALL=C sort"))
+      for path in pipe:lines() do there[#there + 1] = path end
+      pipe:close()
+      assert.same(there, counted)
+    end)
+
     for _, file in ipairs(told.coverage) do
       it("run every line of " .. file.file, function() assert.same({}, file.missed, file.error) end)
     end
   end)
-  return run
 end
 
-check("the shipped policies", "tests/spec/policies", 150)
-
-describe("coverage", function()
-  it("is told of each shipped policy", function()
-    local names = {}
-    for _, file in ipairs(run("tests/spec/policies").coverage) do names[#names + 1] = file.file end
-    assert.same({ "policies/callback.lua", "policies/filter.lua", "policies/render.lua", "policies/route.lua" }, names)
-  end)
-end)
+check("the shipped policies", "tests/spec/policies", 150, "policies/*.lua")
+check("the recipes", "policies/examples/spec", 80, "policies/examples/*/*.lua | grep -v /spec/")

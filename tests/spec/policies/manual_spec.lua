@@ -140,6 +140,11 @@ describe("docs/policies.md", function()
     if block.language == "lua" and block.mark == "spec" then
       assert(load(block.source, "=docs/policies.md", "t", _ENV))()
       checked[block.heading] = true
+    elseif (block.mark or ""):match "^example " then
+      it("shows what stands there: " .. place, function()
+        local source = read("policies/examples/" .. block.mark:match "^example (.+)$")
+        assert.is_truthy(source:find("\n" .. block.source, 1, true))
+      end)
     elseif block.language == "lua" then
       it("keeps its word: " .. place, function()
         local hook, before = (block.mark or ""):match '^(%l+) before "(.+)"$'
@@ -180,6 +185,20 @@ describe("docs/policies.md", function()
     for name in section("What else there is"):gmatch "text%.(%l+)%(" do named[name] = true end
     for name in pairs(text) do there[name] = true end
     assert.same(there, named)
+  end)
+
+  it("lists every recipe of policies/examples, and no other", function()
+    local listed, there = {}, {}
+    for name in section("Recipes"):gmatch "\n| %[([%l-]+)%]%(" do listed[#listed + 1] = name end
+    local pipe = assert(io.popen "ls policies/examples")
+    for name in pipe:lines() do
+      if name ~= "spec" then there[#there + 1] = name end
+    end
+    pipe:close()
+    table.sort(listed)
+    table.sort(there)
+    assert.same(there, listed)
+    assert.is_true(#there >= 10)
   end)
 
   it("lists the rules of the shipped filter, in their order and with their verdicts", function()
