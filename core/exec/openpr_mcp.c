@@ -79,6 +79,37 @@ static json_t *own_content(const struct strings *environment, struct err *err)
 	return NULL;
 }
 
+/* The member `name` as an object, made where there is none; a text "x" there means {"*": "x"}. */
+static json_t *member(json_t *content, const char *name)
+{
+	json_t *object = json_object_get(content, name);
+
+	if (json_is_object(object))
+		return object;
+	json_t *made = json_object();
+	if (json_is_string(object))
+		json_object_set(made, "*", object);
+	return json_object_set_new(content, name, made) == 0 ? made : NULL;
+}
+
+/* The last rule that matches counts, and a tool that is denied is not shown to the model. */
+static int permit_tools(json_t *content)
+{
+	static const char *const rules[][2] = {
+		{ "openpr_*", "deny" },
+		{ "openpr_work_items_get", "allow" },
+		{ "openpr_work_items_update", "allow" },
+		{ "openpr_comments_list", "allow" },
+		{ "openpr_comments_create", "allow" },
+	};
+	json_t *permission = member(content, "permission");
+
+	for (size_t i = 0; permission && i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (json_object_set_new(permission, rules[i][0], json_string(rules[i][1])) < 0)
+			return -1;
+	return permission ? 0 : -1;
+}
+
 static int set_opencode(const char *url, struct strings *environment, struct err *err)
 {
 	json_t *content = own_content(environment, err);
@@ -88,13 +119,10 @@ static int set_opencode(const char *url, struct strings *environment, struct err
 	json_t *server = json_pack("{s:s, s:s, s:b, s:b, s:{s:s}}", "type", "remote", "url", url,
 				   "enabled", 1, "oauth", 0, "headers", "Authorization",
 				   "Bearer {env:" OPENPR_MCP_VARIABLE "}");
-	json_t *servers = json_object_get(content, "mcp");
-	if (!json_is_object(servers)) {
-		servers = json_object();
-		json_object_set_new(content, "mcp", servers);
-	}
+	json_t *servers = member(content, "mcp");
 	const int rc = json_object_set_new(servers, "openpr", server);
-	_cleanup_free_ char *text = rc == 0 ? json_text(content) : NULL;
+	_cleanup_free_ char *text =
+	    rc == 0 && permit_tools(content) == 0 ? json_text(content) : NULL;
 	json_decref(content);
 	if (!text || strings_set(environment, CONTENT, text) < 0)
 		return err_set(err, ERR_NOMEM, "no memory for the environment");

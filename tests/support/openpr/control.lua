@@ -53,6 +53,7 @@ local function change(asked)
   end
   local data = state.data()
   data.states = asked.states or data.states
+  state.clock = asked.clock or state.clock
   data.policy_disabled = asked.policy_disabled or data.policy_disabled
   if asked.clear_faults then
     faults.clear()

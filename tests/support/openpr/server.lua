@@ -2,6 +2,7 @@
 
 local socket = require "socket"
 local loop = require "openpr.loop"
+local state = require "openpr.state"
 local Stream = require "openpr.stream"
 
 local server = {}
@@ -40,6 +41,7 @@ local function write_head(response, keep)
   for name, value in pairs(response.headers or {}) do
     lines[#lines + 1] = name .. ": " .. value
   end
+  lines[#lines + 1] = "date: " .. os.date("!%a, %d %b %Y %H:%M:%S GMT", os.time() + math.floor(state.clock))
   lines[#lines + 1] = "content-length: " .. #(response.body or "")
   if not keep then
     lines[#lines + 1] = "connection: close"

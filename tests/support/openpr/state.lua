@@ -47,8 +47,11 @@ function state.is_uuid(text)
 end
 
 -- Now, or `offset` seconds from now, as OpenPR writes it.
+-- How far its clock is ahead of this machine's, in seconds.
+state.clock = 0
+
 function state.timestamp(offset)
-  local now = socket.gettime() + (offset or 0)
+  local now = socket.gettime() + (offset or 0) + state.clock
   local whole = math.floor(now)
   return os.date("!%Y-%m-%dT%H:%M:%S", whole) .. (".%06d+00:00"):format(math.floor((now - whole) * 1e6))
 end

@@ -8,6 +8,9 @@
 
 #include <cmocka.h>
 
+#include <unistd.h>
+
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/redact.h"
 #include "openpr_fixture.h"
@@ -77,6 +80,65 @@ static void ids_stay_in_their_place(void **state)
 	json_t *seen = mock_state(f->mock);
 	assert_int_equal(json_array_size(json_at(seen, "requests")), 0);
 	json_decref(seen);
+}
+
+/* ---- who has written ---- */
+
+static bool wrote(struct fixture *f, const char *token, int64_t since)
+{
+	bool found = false;
+
+	assert_int_equal(
+	    openpr_wrote(f->openpr, &f->config, token, ISSUE, "run 0190-1", since, &found, &err),
+	    OPENPR_OK);
+	return found;
+}
+
+static void knows_who_has_written_since(void **state)
+{
+	struct fixture *f = *state;
+	const int64_t before = clock_wall();
+
+	assert_false(wrote(f, TOKEN, before));
+	assert_int_equal(comment(f, TOKEN, ISSUE, "something\n run 0190-1 started\nelse"),
+			 OPENPR_OK);
+	assert_false(wrote(f, TOKEN, before)); /* it is the daemon's */
+	assert_int_equal(comment(f, OTHER, ISSUE, "of somebody else"), OPENPR_OK);
+	assert_false(wrote(f, TOKEN, before));
+	assert_true(wrote(f, OTHER, before));
+	assert_int_equal(comment(f, TOKEN, ISSUE, "its own, about run 0190-1"), OPENPR_OK);
+	assert_true(wrote(f, TOKEN, before));
+	usleep(2000);
+	assert_false(wrote(f, TOKEN, clock_wall()));
+}
+
+/* Their clock is an hour off, either way: what was written before is no answer, what came after is.
+ */
+static void does_not_trust_clocks_to_agree(void **state)
+{
+	struct fixture *f = *state;
+	static const int clocks[] = { -3600, 3600 };
+
+	for (size_t i = 0; i < COUNT(clocks); i++) {
+		mock_control(f->mock, "{\"clock\":%d}", clocks[i]);
+		assert_int_equal(comment(f, TOKEN, ISSUE, "old"), OPENPR_OK);
+		assert_false(wrote(f, TOKEN, clock_wall() + 2000));
+		assert_true(wrote(f, TOKEN, clock_wall() - 2000));
+	}
+	mock_control(f->mock, "{\"clock\":0}");
+}
+
+static void asks_nothing_of_the_denied(void **state)
+{
+	struct fixture *f = *state;
+	bool found = false;
+
+	assert_int_equal(
+	    openpr_wrote(f->openpr, &f->config, "opr_nobody", ISSUE, "run x", 0, &found, &err),
+	    OPENPR_DENIED);
+	assert_int_equal(
+	    openpr_wrote(f->openpr, &f->config, TOKEN, NO_ISSUE, "run x", 0, &found, &err),
+	    OPENPR_GONE);
 }
 
 /* ---- writing ---- */
@@ -189,15 +251,12 @@ static void says_what_is_not_configured(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(knows_whose_a_token_is),
-		BOTH(reads_an_issue_with_its_labels),
-		BOTH(ids_stay_in_their_place),
-		BOTH(posts_a_comment_and_finds_it),
-		BOTH(posts_and_finds_large_comments),
-		BOTH(cleans_what_it_sends),
-		BOTH(sets_a_state),
-		BOTH(asks_for_english_as_itself),
-		BOTH(says_what_is_not_configured),
+		BOTH(knows_whose_a_token_is),	      BOTH(reads_an_issue_with_its_labels),
+		BOTH(ids_stay_in_their_place),	      BOTH(knows_who_has_written_since),
+		BOTH(does_not_trust_clocks_to_agree), BOTH(asks_nothing_of_the_denied),
+		BOTH(posts_a_comment_and_finds_it),   BOTH(posts_and_finds_large_comments),
+		BOTH(cleans_what_it_sends),	      BOTH(sets_a_state),
+		BOTH(asks_for_english_as_itself),     BOTH(says_what_is_not_configured),
 	};
 
 	return cmocka_run_group_tests_name("callback/openpr", tests, start_mock, stop_mock);
