@@ -66,11 +66,13 @@
 ---@field prompt_template? string
 ---@field mention_template? string
 ---@field bots string[]
+---@field reports? "daemon"|"agent"  who writes a success's comment
 ---@field timeout? number  seconds
 
 ---@class openpr.Run
 ---@field id string
 ---@field status "started"|"success"|"failure"|"timeout"|"cancelled"|"interrupted"
+---@field outcome? "success"|"failure"|"timeout"|"cancelled"|"interrupted"  the status of one that has ended
 ---@field kind "assignment"|"mention"|"other"
 ---@field agent string
 ---@field rule? string
@@ -81,6 +83,7 @@
 ---@field cause? string
 ---@field final_text? string
 ---@field tail? string
+---@field truncated boolean  the middle of its log was left out, for it was longer than queue.max_output
 ---@field session_id? string
 ---@field input_tokens? integer
 ---@field output_tokens? integer

@@ -31,6 +31,9 @@ local cases = {
   { "format", "core/base/a.c", "int x;\n" },
   { "luacheck", "lua/a.lua", "local unused = 1\n", "unused" },
   { "luacheck", "lua/a.lua", "return 1\n" },
+  { "luacheck", "policies/a.lua", "return io\n", "W113" },
+  { "luacheck", "policies/a.lua", "return text.clipp('', 1)\n", "W143" },
+  { "luacheck", "policies/a.lua", "return function(e) return when.label(e) end\n" },
 }
 
 local function run(command)
@@ -51,7 +54,7 @@ for n, case in ipairs(cases) do
   local lint, path, text, expected = table.unpack(case, 1, 4)
   local root = assert(io.popen("mktemp -d"):read "l")
   write(root .. "/" .. path, text)
-  os.execute("cp .clang-format .luacheckrc '" .. root .. "' 2>/dev/null")
+  os.execute("cp --parents .clang-format .luacheckrc lua/luacheck/policy.lua '" .. root .. "' 2>/dev/null")
   local passed, said = run(("lua5.4 tests/lint/%s.lua '%s'"):format(lint, root))
   os.execute("rm -rf '" .. root .. "'")
 

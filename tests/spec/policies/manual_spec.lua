@@ -140,6 +140,8 @@ describe("docs/policies.md", function()
     if block.language == "lua" and block.mark == "spec" then
       assert(load(block.source, "=docs/policies.md", "t", _ENV))()
       checked[block.heading] = true
+    elseif block.mark == "luacheckrc" then -- tests/spec/openpr/meta_spec.lua
+      assert(load(block.source))
     elseif (block.mark or ""):match "^example " then
       it("shows what stands there: " .. place, function()
         local source = read("policies/examples/" .. block.mark:match "^example (.+)$")

@@ -9,6 +9,7 @@
 --   double-fork        leaves processes in sessions of their own that ignore those signals
 --   re-fork            leaves a process that goes on in ever new ones
 --   background         leaves a child that holds standard output open
+--   kill-self          SIGKILLs itself
 --   kill-runner        SIGKILLs its parent; stop-runner SIGSTOPs it
 --   output SIZE        prints that much ("10M") as tool output
 --   long-line SIZE     prints one line of the format that is that long
@@ -177,6 +178,9 @@ local common = {
   ["re-fork"] = re_fork,
   background = function()
     os.execute "sleep 600 &"
+  end,
+  ["kill-self"] = function()
+    uv.kill(uv.os_getpid(), "sigkill")
   end,
   ["kill-runner"] = function()
     uv.kill(uv.os_getppid(), "sigkill")
