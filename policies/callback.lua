@@ -61,7 +61,8 @@ local function bad_end(run, agent)
 end
 
 return function(run, _, agent)
-  local state = run.kind == "assignment" and state_after[run.status] or nil
+  local handed_on = run.status == "success" and agent.hands_over -- taken by somebody else; not known to be done
+  local state = not handed_on and run.kind == "assignment" and state_after[run.status] or nil
   if run.status == "started" then return { state = state } end
   if run.status ~= "success" then return { comment = bad_end(run, agent), state = state } end
   local finished = ("Agent %s finished%s."):format(text.code(agent.name), effort(run))

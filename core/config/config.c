@@ -270,6 +270,14 @@ void config_unref(struct config *config)
 		config_read_free(config);
 }
 
+bool config_hands_over(const struct config_agent *agent)
+{
+	if (strcmp(agent->type, "openclaw") == 0 && !agent->wait)
+		return true;
+	return strcmp(agent->type, "webhook") == 0 ||
+	       (agent->mode && strcmp(agent->mode, "agent") != 0);
+}
+
 const struct config_agent *config_agent(const struct config *config, const char *name)
 {
 	for (size_t i = 0; i < config->agent_count; i++)

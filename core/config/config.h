@@ -24,12 +24,12 @@ struct config_pair {
 
 struct config_agent {
 	char *name;
-	char *type;		/* "cli" */
-	char *cli;		/* a name of the whitelist */
-	char *working_dir;	/* the agent's own, else executor.working_dir */
-	char *prompt_template;	/* file name in templates, default "default.txt" */
-	char *mention_template; /* default "mention.txt" */
-	char *model;		/* NULL: the CLI's own default */
+	char *type;	   /* "cli", "openclaw", "openprx", "webhook" */
+	char *cli;	   /* a name of the whitelist; NULL for other types */
+	char *working_dir; /* the agent's own, else executor.working_dir; NULL for other types */
+	char *prompt_template;	/* file name in templates, default "default.txt"; NULL: webhook */
+	char *mention_template; /* default "mention.txt"; NULL: webhook */
+	char *model;		/* NULL: the other side's own default */
 	char **bots;		/* ids of bots that mean this agent */
 	size_t bot_count;
 	enum config_permissions permissions;
@@ -38,8 +38,20 @@ struct config_agent {
 	char *mcp_token; /* its own; set exactly when it reports itself */
 	struct config_pair *env;
 	size_t env_count;
-	int64_t timeout;    /* ms; the agent's own, else executor.timeout_secs */
+	int64_t timeout;    /* ms; the agent's own, else executor.timeout_secs; webhook: 30 s */
 	int max_concurrent; /* 0: no cap of its own */
+
+	/* Of agents behind HTTP; NULL and false where their type has none or nothing is said. */
+	char *url, *token; /* url without a trailing slash, but a webhook's, which is as written */
+	char *mode;	   /* openclaw: "agent", "message"; openprx: "agent", "signal" */
+	char *agent_id, *session, *thinking, *channel; /* openclaw */
+	char *to;				       /* openclaw, openprx */
+	bool wait;				       /* openclaw */
+	char *signal_url, *account;		       /* openprx */
+	char *method, *secret;			       /* webhook */
+	struct config_pair *headers;		       /* webhook */
+	size_t header_count;
+	bool standard_webhooks, allow_private; /* webhook */
 };
 
 struct config_bot { /* openpr.bots[NAME] */
@@ -153,6 +165,12 @@ int config_load(const struct config_options *options, struct config **config, st
 
 struct config *config_ref(struct config *config); /* threads may call both */
 void config_unref(struct config *config);	  /* accepts NULL */
+
+/*
+ * True when this agent's success only says that the work was handed on, so that nobody knows
+ * whether it is done: a webhook, a chat message, an agent that is not waited for.
+ */
+bool config_hands_over(const struct config_agent *agent);
 
 /* NULL when there is none of that name. */
 const struct config_agent *config_agent(const struct config *config, const char *name);

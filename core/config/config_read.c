@@ -72,6 +72,21 @@ static const struct field agent_fields[] = {
 	FIELD("trust_repository", BOOL, trust_repository),
 	FIELD("timeout_secs", INT64, timeout),
 	FIELD("max_concurrent", INT, max_concurrent),
+	FIELD("url", TEXT, url),
+	FIELD("token", TEXT, token),
+	FIELD("mode", TEXT, mode),
+	FIELD("agent_id", TEXT, agent_id),
+	FIELD("session", TEXT, session),
+	FIELD("thinking", TEXT, thinking),
+	FIELD("channel", TEXT, channel),
+	FIELD("to", TEXT, to),
+	FIELD("wait", BOOL, wait),
+	FIELD("signal_url", TEXT, signal_url),
+	FIELD("account", TEXT, account),
+	FIELD("method", TEXT, method),
+	FIELD("secret", TEXT, secret),
+	FIELD("standard_webhooks", BOOL, standard_webhooks),
+	FIELD("allow_private", BOOL, allow_private),
 };
 
 static const struct field bot_fields[] = {
@@ -172,7 +187,9 @@ static int read_agent(const json_t *from, struct config_agent *agent)
 	if (permissions && strcmp(permissions, "full") == 0)
 		agent->permissions = PERMISSIONS_FULL;
 	agent->reports = reports && strcmp(reports, "agent") == 0;
-	if (read_texts(json_at(from, "bots"), &agent->bots, &agent->bot_count) < 0)
+	if (read_texts(json_at(from, "bots"), &agent->bots, &agent->bot_count) < 0 ||
+	    read_rows(json_at(from, "headers"), pair_fields, COUNT(pair_fields),
+		      sizeof(*agent->headers), &agent->headers, &agent->header_count) < 0)
 		return -1;
 	return read_rows(json_at(from, "env"), pair_fields, COUNT(pair_fields), sizeof(*agent->env),
 			 &agent->env, &agent->env_count);
@@ -280,6 +297,8 @@ static void free_agents(struct config *config)
 		free_texts(agent->bots, agent->bot_count);
 		free_rows(pair_fields, COUNT(pair_fields), sizeof(*agent->env), agent->env,
 			  agent->env_count);
+		free_rows(pair_fields, COUNT(pair_fields), sizeof(*agent->headers), agent->headers,
+			  agent->header_count);
 	}
 	free_rows(agent_fields, COUNT(agent_fields), sizeof(*config->agents), config->agents,
 		  config->agent_count);

@@ -4,6 +4,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+
+#include "http/address.h"
 
 #define CONNECT_TIMEOUT 5000 /* ms */
 #define USER_AGENT "openpr-webhook/" OPW_VERSION
@@ -77,6 +80,19 @@ static int on_ready(void *arg, char *peer_ip, char *own_ip, int peer_port, int o
 	return CURL_PREREQFUNC_OK;
 }
 
+/* What a name resolved to, right before connecting to it. */
+static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct exchange *exchange = arg;
+
+	(void)purpose;
+	if (!address_is_public(&address->addr)) {
+		exchange->response->refused = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 static int on_progress(void *arg, curl_off_t to_get, curl_off_t got, curl_off_t to_send,
 		       curl_off_t sent)
 {
@@ -121,20 +137,24 @@ static int add_header(struct curl_slist **headers, const char *header)
 static int make_headers(const struct http_request *request, struct curl_slist **headers,
 			struct err *err)
 {
-	struct buf bearer = { 0 };
+	struct buf line = { 0 };
 	int rc = 0;
 
 	/* libcurl would ask "Expect: 100-continue" before large bodies and wait for the answer. */
 	rc |= add_header(headers, "Expect:");
-	rc |=
-	    add_header(headers, request->body ? "Content-Type: application/json" : "Content-Type:");
+	if (request->body)
+		rc |=
+		    buf_appendf(&line, "Content-Type: %s",
+				request->content_type ? request->content_type : "application/json");
+	rc |= add_header(headers, request->body && line.bytes ? line.bytes : "Content-Type:");
+	buf_clear(&line);
 	for (size_t i = 0; request->headers && request->headers[i]; i++)
 		rc |= add_header(headers, request->headers[i]);
 	if (request->bearer) {
-		rc |= buf_appendf(&bearer, "Authorization: Bearer %s", request->bearer);
-		rc |= bearer.bytes ? add_header(headers, bearer.bytes) : -1;
+		rc |= buf_appendf(&line, "Authorization: Bearer %s", request->bearer);
+		rc |= line.bytes ? add_header(headers, line.bytes) : -1;
 	}
-	buf_done(&bearer);
+	buf_done(&line);
 	return rc == 0 ? 0 : err_set(err, ERR_CONFIG, "a header or token cannot be sent as it is");
 }
 
@@ -167,15 +187,19 @@ static void set_request(struct http *http, const struct http_request *request,
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
 	if (request->unix_socket)
 		curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
-	if (request->direct)
+	if (request->direct || request->public_only)
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	if (request->public_only) {
+		curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+		curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, exchange);
+	}
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
 	if (!get) { /* without a body too: a length of 0 is said */
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body ? request->body : "");
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
 	}
 	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
-	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long)!get);
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long)(!get || request->public_only));
 	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready);
 	curl_easy_setopt(easy, CURLOPT_PREREQDATA, exchange);
 	curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
@@ -194,6 +218,8 @@ static int explain(const struct exchange *exchange, CURLcode code, struct err *e
 	if (exchange->too_large)
 		return err_set(err, ERR_FULL, "the answer is larger than %zu bytes",
 			       exchange->request->max_response);
+	if (exchange->response->refused)
+		return err_set(err, ERR_CONFLICT, "its address is private");
 	if (exchange->no_memory || code == CURLE_OUT_OF_MEMORY)
 		return err_set(err, ERR_NOMEM, "no memory for the answer");
 	return err_set(err, code == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : ERR_IO, "%s",
@@ -210,6 +236,14 @@ static int64_t date_of(CURL *easy)
 	return seconds > 0 ? (int64_t)seconds * 1000 : 0;
 }
 
+static int64_t retry_after(CURL *easy)
+{
+	curl_off_t secs = 0; /* stays so without the header, and for one that says 0 */
+
+	curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &secs);
+	return secs > 0 && secs < INT64_MAX / 1000 ? (int64_t)secs * 1000 : -1;
+}
+
 int http_call(struct http *http, const struct http_request *request, struct http_response *response,
 	      struct err *err)
 {
@@ -217,7 +251,7 @@ int http_call(struct http *http, const struct http_request *request, struct http
 	struct curl_slist *headers = NULL;
 	int rc = -1;
 
-	memset(response, 0, sizeof(*response));
+	*response = (struct http_response){ .retry_after = -1 };
 	http->reason[0] = '\0';
 	if (make_headers(request, &headers, err) < 0)
 		goto out;
@@ -230,6 +264,7 @@ int http_call(struct http *http, const struct http_request *request, struct http
 	}
 	curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &response->status);
 	response->date = date_of(http->easy);
+	response->retry_after = retry_after(http->easy);
 	rc = 0;
 out:
 	curl_slist_free_all(headers);

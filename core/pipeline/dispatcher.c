@@ -101,12 +101,12 @@ static size_t count_agent(const struct dispatcher *dispatcher, const char *agent
 
 static bool directory_taken(const struct dispatcher *dispatcher, const struct config_agent *agent)
 {
-	_cleanup_free_ char *directory = launch_directory(agent);
+	_cleanup_free_ char *directory = agent->working_dir ? launch_directory(agent) : NULL;
 
 	for (const struct slot *slot = dispatcher->slots; slot && directory; slot = slot->next)
 		if (slot->directory && launch_overlap(slot->directory, directory))
 			return true;
-	return !directory;
+	return agent->working_dir && !directory;
 }
 
 /* Agents that may not start one more run now: at their own cap, or their directory is in use. */
@@ -215,7 +215,8 @@ static void remove_slot(struct dispatcher *dispatcher, struct slot *slot)
 /* A full disk must not keep the daemon from ending: the next one finds the run as it is on disk. */
 static bool give_up(const struct dispatcher *dispatcher, const struct slot *slot)
 {
-	if (slot->run || slot->retry_at == 0 || clock_mono() < dispatcher->give_up_at)
+	if (slot->run || slot->state == SLOT_TALKING || slot->retry_at == 0 ||
+	    clock_mono() < dispatcher->give_up_at)
 		return false;
 	log_event(LOG_LEVEL_ERROR, "the queue cannot be written, this run is done again", "run",
 		  slot->launch.task->run_id, NULL);
@@ -268,8 +269,8 @@ static void wait_for_news(struct dispatcher *dispatcher)
 	}
 	fds[0] = (struct pollfd){ .fd = dispatcher->wake, .events = POLLIN };
 	for (const struct slot *slot = dispatcher->slots; slot; slot = slot->next)
-		if (slot->run)
-			fds[count++] = (struct pollfd){ .fd = run_fd(slot->run), .events = POLLIN };
+		if (slot_fd(slot) >= 0)
+			fds[count++] = (struct pollfd){ .fd = slot_fd(slot), .events = POLLIN };
 	if (poll(fds, count, pause_for(dispatcher)) > 0 && fds[0].revents &&
 	    read(dispatcher->wake, &seen, sizeof(seen)) < 0 && errno != EAGAIN)
 		log_event(LOG_LEVEL_ERROR, "cannot read the wake descriptor", "why",

@@ -20,8 +20,8 @@ static const char placeholder[] =
 
 /* ---- the prompt ---- */
 
-static int render(struct explaining *on, const char *agent, struct buf *prompt, bool *whole,
-		  struct err *err)
+static int render(struct explaining *on, const char *agent, struct buf *prompt,
+		  enum policy_rendered *rendered, bool *whole, struct err *err)
 {
 	struct policy_event event = {
 		.body = on->stored->body,
@@ -29,15 +29,13 @@ static int render(struct explaining *on, const char *agent, struct buf *prompt, 
 		.completion = on->stored->completion,
 		.now = on->now,
 	};
-	bool needs_issue = false;
-
 	*whole = true;
-	int rc = policy_render(on->pipeline.pool, &event, agent, prompt, &needs_issue, err);
-	if (rc == 0 && needs_issue) {
+	int rc = policy_render(on->pipeline.pool, &event, agent, prompt, rendered, err);
+	if (rc == 0 && *rendered == RENDERED_NEEDS_ISSUE) {
 		*whole = false;
 		event.completion = placeholder;
-		rc = policy_render(on->pipeline.pool, &event, agent, prompt, &needs_issue, err);
-		if (rc == 0 && needs_issue)
+		rc = policy_render(on->pipeline.pool, &event, agent, prompt, rendered, err);
+		if (rc == 0 && *rendered == RENDERED_NEEDS_ISSUE)
 			rc = err_set(err, ERR_POLICY, "it asks for the issue once more");
 	}
 	return rc;
@@ -52,6 +50,20 @@ static void add_problem(json_t *run, const char *what, const char *why)
 }
 
 /* ---- what starts ---- */
+
+/* What an agent behind HTTP would be sent. */
+static void plan_request(struct explaining *on, const struct config_agent *agent,
+			 enum policy_rendered rendered, const struct buf *prompt, json_t *run)
+{
+	struct err err;
+	json_t *request =
+	    launch_describe(agent, on->stored->body, on->stored->body_len, rendered, prompt, &err);
+
+	if (!request)
+		add_problem(run, "no request could be made: ", err.text);
+	else
+		json_object_set_new(run, "request", request);
+}
 
 static void plan(struct explaining *on, const struct config_agent *agent, int64_t timeout,
 		 const struct buf *prompt, json_t *run)
@@ -182,10 +194,11 @@ static void tell_cli(struct explaining *on, const struct config_agent *agent, in
 {
 	const struct buf none = { .bytes = (char *)"" };
 	struct buf prompt = { 0 };
+	enum policy_rendered rendered = RENDERED_TEXT;
 	bool whole;
 	struct err err;
 
-	if (render(on, agent->name, &prompt, &whole, &err) < 0) {
+	if (render(on, agent->name, &prompt, &rendered, &whole, &err) < 0) {
 		add_problem(run, "render failed, the task would be held: ", err.text);
 	} else {
 		json_object_set_new(run, "prompt_complete", json_boolean(whole));
@@ -194,6 +207,11 @@ static void tell_cli(struct explaining *on, const struct config_agent *agent, in
 				     "the prompt of %s needs the issue, which OpenPR is asked for "
 				     "when a run starts: give it with --issue to see all of it",
 				     agent->name);
+	}
+	if (gateway_speaks(agent)) {
+		plan_request(on, agent, rendered, &prompt, run);
+		buf_done(&prompt);
+		return;
 	}
 	plan(on, agent, timeout, prompt.len > 0 ? &prompt : &none, run);
 	if (prompt.len == 0)

@@ -12,7 +12,7 @@ const char *gate_closed(const struct config *config, const struct config_agent *
 		{ "cli", "cli_executor", config->features.cli_executor },
 		{ "webhook", "webhook_forward", config->features.webhook_forward },
 		{ "custom", "custom_agent", config->features.custom_agent },
-	};
+	}; /* openclaw and openprx have none: their configuration alone names whom they speak to */
 
 	for (size_t i = 0; i < sizeof(gates) / sizeof(gates[0]); i++)
 		if (strcmp(agent->type, gates[i].type) == 0)

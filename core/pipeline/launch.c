@@ -102,7 +102,6 @@ static void render(struct pipeline *pipeline, struct openpr *openpr, struct laun
 {
 	const struct store_task *task = launch->task;
 	_cleanup_free_ char *fetched = NULL;
-	bool needs_issue = false;
 	struct err err;
 	json_t *ours = identity_ours(pipeline->identity);
 	struct policy_event event = {
@@ -114,15 +113,15 @@ static void render(struct pipeline *pipeline, struct openpr *openpr, struct laun
 	};
 
 	launch->verdict = LAUNCH_READY;
-	int rc =
-	    policy_render(pipeline->pool, &event, task->agent, &launch->prompt, &needs_issue, &err);
-	if (rc == 0 && needs_issue) {
+	int rc = policy_render(pipeline->pool, &event, task->agent, &launch->prompt,
+			       &launch->rendered, &err);
+	if (rc == 0 && launch->rendered == RENDERED_NEEDS_ISSUE) {
 		if (fetch(pipeline, openpr, launch, &fetched) < 0)
 			goto out;
 		event.completion = fetched;
 		rc = policy_render(pipeline->pool, &event, task->agent, &launch->prompt,
-				   &needs_issue, &err);
-		if (rc == 0 && needs_issue)
+				   &launch->rendered, &err);
+		if (rc == 0 && launch->rendered == RENDERED_NEEDS_ISSUE)
 			rc = err_set(&err, ERR_POLICY,
 				     "render still asks for the issue after it was fetched");
 	}
@@ -159,6 +158,7 @@ void launch_done(struct launch *launch)
 	store_task_free(launch->task);
 	config_unref(launch->config);
 	buf_done(&launch->prompt);
+	json_decref(launch->envelope);
 	memset(launch, 0, sizeof(*launch));
 }
 
@@ -284,7 +284,7 @@ static bool any_locked(DIR *folder)
 
 static bool agent_locked(DIR *folder, const struct config_agent *agent)
 {
-	_cleanup_free_ char *directory = launch_directory(agent);
+	_cleanup_free_ char *directory = agent->working_dir ? launch_directory(agent) : NULL;
 	char name[2 * HMAC_SIZE + 1];
 	struct err err;
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "exec/run.h"
+#include "gateway/gateway.h"
 #include "pipeline/parts.h"
 
 enum launch_verdict {
@@ -23,9 +24,12 @@ struct launch {
 	struct config *config;		  /* owned reference */
 	const struct config_agent *agent; /* of config; NULL unless found */
 	enum launch_verdict verdict;
-	struct buf prompt;
+	struct buf prompt; /* or what a webhook gets */
+	enum policy_rendered rendered;
 	int64_t until;
 	char reason[512];
+	struct gateway_http http; /* of a webhook; points into config, task, prompt and envelope */
+	json_t *envelope;
 };
 
 /* Fills everything behind config of a launch whose task and config are set. */
@@ -51,12 +55,26 @@ struct run_spec launch_spec(const struct config *config, const struct config_age
 char *launch_state_path(const struct config *config, const char *folder, const char *name,
 			const char *suffix, struct err *err);
 
+/*
+ * The same for an agent behind HTTP; the launch must outlive the conversation.  Nothing of it is
+ * reported or counted before the other side has taken the work.
+ */
+struct gateway *launch_converse(struct launch *launch, const char *log_path,
+				struct breakers *breakers, struct err *err);
+
+/*
+ * What launch_converse() would send for an event and what was rendered of it, without sending it:
+ * see gateway_describe().  Keys, ids and times are examples.
+ */
+json_t *launch_describe(const struct config_agent *agent, const char *body, size_t body_len,
+			enum policy_rendered rendered, const struct buf *prompt, struct err *err);
+
 /* The log of a run: STATE/runs/RUN.log; makes the folder.  The caller frees; NULL with err filled.
  */
 char *launch_log_path(const struct config *config, const char *run_id, struct err *err);
 
-/* The real path of an agent's directory (the configured one where it does not resolve); the caller
- * frees; NULL: no memory. */
+/* The real path of the directory of an agent that has one (the configured one where it does not
+ * resolve); the caller frees; NULL: no memory. */
 char *launch_directory(const struct config_agent *agent);
 
 /* True when one path equals or contains the other. */

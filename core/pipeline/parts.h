@@ -9,6 +9,7 @@
 #include "callback/identity.h"
 #include "callback/openpr.h"
 #include "config/config.h"
+#include "gateway/breaker.h"
 #include "pipeline/counters.h"
 #include "pipeline/pipeline.h"
 #include "policy/policy.h"
@@ -25,7 +26,8 @@ struct pipeline {
 	struct policy_pool *pool;
 	struct identity *identity;
 	struct counters counters;
-	atomic_bool stop; /* ends conversations with OpenPR */
+	struct breakers *breakers; /* of the targets of agents behind HTTP */
+	atomic_bool stop;	   /* ends conversations with OpenPR */
 	struct intake *intake;
 	struct dispatcher *dispatcher;
 	struct reporter *reporter;

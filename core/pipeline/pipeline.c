@@ -33,6 +33,16 @@ static void work_came(void *ctx)
 	reporter_wake(pipeline->reporter);
 }
 
+static void breaker_changed(void *ctx, const char *target, bool open)
+{
+	(void)ctx;
+	if (open)
+		log_event(LOG_LEVEL_WARN, "circuit open", "target", target, "why",
+			  "it failed several times in a row and is left alone for a while", NULL);
+	else
+		log_event(LOG_LEVEL_INFO, "circuit closed", "target", target, NULL);
+}
+
 struct pipeline *pipeline_new(struct config *config, struct store *store, struct policy_pool *pool,
 			      struct err *err)
 {
@@ -47,12 +57,14 @@ struct pipeline *pipeline_new(struct config *config, struct store *store, struct
 	pipeline->store = store;
 	pipeline->pool = pool;
 	pipeline->identity = identity_new();
+	pipeline->breakers = breakers_new(breaker_changed, NULL);
 	pipeline->intake = intake_new(pipeline, err);
 	pipeline->dispatcher = dispatcher_new(pipeline, err);
 	pipeline->reporter = reporter_new(pipeline, err);
-	if (pipeline->identity && pipeline->intake && pipeline->dispatcher && pipeline->reporter)
+	if (pipeline->identity && pipeline->breakers && pipeline->intake && pipeline->dispatcher &&
+	    pipeline->reporter)
 		return pipeline;
-	if (!pipeline->identity)
+	if (!pipeline->identity || !pipeline->breakers)
 		err_set(err, ERR_NOMEM, "no memory for the pipeline");
 	pipeline_free(pipeline);
 	return NULL;
@@ -135,6 +147,7 @@ void pipeline_free(struct pipeline *pipeline)
 	dispatcher_free(pipeline->dispatcher);
 	intake_free(pipeline->intake);
 	identity_free(pipeline->identity);
+	breakers_free(pipeline->breakers);
 	config_unref(pipeline->config);
 	pthread_mutex_destroy(&pipeline->lock);
 	free(pipeline);

@@ -16,7 +16,8 @@ struct slot *slot_new(struct store_task *task, struct config *config)
 	struct slot *slot = calloc(1, sizeof(*slot));
 	const struct config_agent *agent = config_agent(config, task->agent);
 
-	if (!slot || (agent && !(slot->directory = launch_directory(agent)))) {
+	if (!slot ||
+	    (agent && agent->working_dir && !(slot->directory = launch_directory(agent)))) {
 		free(slot);
 		return NULL;
 	}
@@ -30,6 +31,8 @@ void slot_free(struct slot *slot)
 	if (!slot)
 		return;
 	run_free(slot->run);
+	gateway_free(slot->gateway);
+	free(slot->log_path);
 	run_result_done(&slot->result);
 	launch_done(&slot->launch);
 	free(slot->directory);
@@ -43,8 +46,7 @@ static bool wait_for_launch(struct slot *slot, struct pipeline *pipeline)
 	return false;
 }
 
-/* Ends a run that has no process (any more). */
-static void end_with(struct slot *slot, enum outcome outcome, const char *cause)
+void slot_end(struct slot *slot, enum outcome outcome, const char *cause)
 {
 	run_result_done(&slot->result);
 	slot->result = (struct run_result){
@@ -58,8 +60,7 @@ static void end_with(struct slot *slot, enum outcome outcome, const char *cause)
 	slot->state = SLOT_ENDED;
 }
 
-/* True when the store took it; else the slot stays and tries again at the next tick. */
-static bool stored(struct slot *slot, int rc, const struct err *err)
+bool slot_stored(struct slot *slot, int rc, const struct err *err)
 {
 	if (rc == 0)
 		return true;
@@ -70,14 +71,27 @@ static bool stored(struct slot *slot, int rc, const struct err *err)
 	return false;
 }
 
-static bool give_back(struct slot *slot, struct pipeline *pipeline, int64_t until,
-		      const char *reason)
+bool slot_give_back(struct slot *slot, struct pipeline *pipeline, int64_t until, const char *reason)
 {
 	struct err err;
 
-	return stored(slot,
-		      store_defer(pipeline->store, slot->launch.task->run_id, until, reason, &err),
-		      &err);
+	return slot_stored(
+	    slot, store_defer(pipeline->store, slot->launch.task->run_id, until, reason, &err),
+	    &err);
+}
+
+void slot_started(const struct slot *slot, struct pipeline *pipeline)
+{
+	const struct store_task *task = slot->launch.task;
+	const struct config_agent *agent = slot->launch.agent;
+	char attempt[16];
+
+	counters_add(&pipeline->counters, COUNT_STARTED);
+	snprintf(attempt, sizeof(attempt), "%d", task->attempt);
+	log_event(LOG_LEVEL_INFO, "started", "run", task->run_id, "agent", task->agent,
+		  agent->cli ? "cli" : "type", agent->cli ? agent->cli : agent->type, "issue",
+		  task->issue_id, "key", task->issue_key, "attempt", attempt, "directory",
+		  slot->directory, NULL);
 }
 
 static bool start(struct slot *slot, struct pipeline *pipeline)
@@ -87,27 +101,27 @@ static bool start(struct slot *slot, struct pipeline *pipeline)
 	_cleanup_free_ char *log_path = launch_log_path(slot->launch.config, task->run_id, &err);
 
 	if (!log_path)
-		return give_back(slot, pipeline, clock_wall() + STORE_PAUSE, err.text);
-	if (!stored(slot,
-		    store_started(pipeline->store, task->run_id, clock_wall(), log_path, &err),
-		    &err))
+		return slot_give_back(slot, pipeline, clock_wall() + STORE_PAUSE, err.text);
+	if (!slot_stored(slot,
+			 store_started(pipeline->store, task->run_id, clock_wall(), log_path, &err),
+			 &err))
 		return false;
 	slot->retry_at = 0;
 	slot->run = launch_start(&slot->launch, log_path, &err);
 	buf_done(&slot->launch.prompt);
 	if (!slot->run) {
-		end_with(slot, OUTCOME_FAILURE, err.text);
+		slot_end(slot, OUTCOME_FAILURE, err.text);
 		return false;
 	}
 	slot->state = SLOT_RUNNING;
-	counters_add(&pipeline->counters, COUNT_STARTED);
-
-	char attempt[16];
-	snprintf(attempt, sizeof(attempt), "%d", task->attempt);
-	log_event(LOG_LEVEL_INFO, "started", "run", task->run_id, "agent", task->agent, "cli",
-		  slot->launch.agent->cli, "issue", task->issue_id, "key", task->issue_key,
-		  "attempt", attempt, "directory", slot->directory, NULL);
+	slot_started(slot, pipeline);
 	return false;
+}
+
+static bool begin(struct slot *slot, struct pipeline *pipeline)
+{
+	return gateway_speaks(slot->launch.agent) ? slot_converse(slot, pipeline)
+						  : start(slot, pipeline);
 }
 
 /*
@@ -128,10 +142,10 @@ static bool refused_by_now(struct slot *slot, struct pipeline *pipeline, bool *o
 	if (gate) {
 		snprintf(launch->reason, sizeof(launch->reason), "the gate %s is off", gate);
 		log_event(LOG_LEVEL_ERROR, "held", "run", run_id, "why", launch->reason, NULL);
-		*over = stored(slot, store_hold_task(pipeline->store, run_id, launch->reason, &err),
-			       &err);
+		*over = slot_stored(
+		    slot, store_hold_task(pipeline->store, run_id, launch->reason, &err), &err);
 	} else if (safe_mode) {
-		*over = give_back(slot, pipeline, clock_wall(), "safe mode is on");
+		*over = slot_give_back(slot, pipeline, clock_wall(), "safe mode is on");
 	}
 	return gate || safe_mode;
 }
@@ -143,27 +157,27 @@ static bool act_on_launch(struct slot *slot, struct pipeline *pipeline)
 	struct err err;
 
 	if (slot->cancelled) {
-		end_with(slot, OUTCOME_CANCELLED, "cancelled before it started");
+		slot_end(slot, OUTCOME_CANCELLED, "cancelled before it started");
 		return false;
 	}
 	if (slot->interrupted)
-		return give_back(slot, pipeline, clock_wall(),
-				 "the daemon stopped before it started");
+		return slot_give_back(slot, pipeline, clock_wall(),
+				      "the daemon stopped before it started");
 
 	bool over = false;
 
 	switch (launch->verdict) {
 	case LAUNCH_READY:
-		return refused_by_now(slot, pipeline, &over) ? over : start(slot, pipeline);
+		return refused_by_now(slot, pipeline, &over) ? over : begin(slot, pipeline);
 	case LAUNCH_DEFER:
 		log_event(LOG_LEVEL_WARN, "deferred", "run", run_id, "why", launch->reason, NULL);
-		return give_back(slot, pipeline, launch->until, launch->reason);
+		return slot_give_back(slot, pipeline, launch->until, launch->reason);
 	case LAUNCH_HOLD:
 		log_event(LOG_LEVEL_ERROR, "held", "run", run_id, "why", launch->reason, NULL);
-		return stored(slot, store_hold_task(pipeline->store, run_id, launch->reason, &err),
-			      &err);
+		return slot_stored(
+		    slot, store_hold_task(pipeline->store, run_id, launch->reason, &err), &err);
 	case LAUNCH_GONE:
-		end_with(slot, OUTCOME_CANCELLED, launch->reason);
+		slot_end(slot, OUTCOME_CANCELLED, launch->reason);
 		return false;
 	}
 	return false;
@@ -222,10 +236,10 @@ static bool finish(struct slot *slot, struct pipeline *pipeline)
 
 	if (slot->retry_at > clock_mono())
 		return false;
-	if (!stored(slot,
-		    store_end(pipeline->store, &end, /* counted= */ false,
-			      slot->launch.config->queue.max_attempts, &err),
-		    &err))
+	if (!slot_stored(slot,
+			 store_end(pipeline->store, &end, /* counted= */ false,
+				   slot->launch.config->queue.max_attempts, &err),
+			 &err))
 		return false;
 
 	char duration[32];
@@ -237,6 +251,13 @@ static bool finish(struct slot *slot, struct pipeline *pipeline)
 	return true;
 }
 
+int slot_fd(const struct slot *slot)
+{
+	if (slot->run)
+		return run_fd(slot->run);
+	return slot->gateway && slot->state == SLOT_TALKING ? gateway_fd(slot->gateway) : -1;
+}
+
 bool slot_step(struct slot *slot, struct pipeline *pipeline)
 {
 	static bool (*const steps[SLOT_STATES])(struct slot *, struct pipeline *) = {
@@ -244,6 +265,8 @@ bool slot_step(struct slot *slot, struct pipeline *pipeline)
 		[SLOT_PREPARING] = wait_for_launch,
 		[SLOT_PREPARED] = act_on_launch,
 		[SLOT_RUNNING] = follow,
+		[SLOT_TALKING] = slot_listen,
+		[SLOT_PUT_OFF] = slot_put_off,
 		[SLOT_ENDED] = finish,
 	};
 	enum slot_state before;

@@ -17,6 +17,8 @@ enum slot_state {
 	SLOT_PREPARING,
 	SLOT_PREPARED,
 	SLOT_RUNNING,
+	SLOT_TALKING, /* running, as a conversation */
+	SLOT_PUT_OFF, /* the conversation is over, and its work was not taken */
 	SLOT_ENDED,
 	SLOT_STATES
 };
@@ -27,6 +29,10 @@ struct slot {
 	struct launch launch;
 	char *directory; /* real path, NULL when its agent is gone */
 	struct run *run;
+	struct gateway *gateway;
+	char *log_path;		  /* of the conversation */
+	bool taken;		  /* by the other side, which the store does not know yet */
+	struct gateway_news news; /* of a conversation that was put off */
 	struct run_result result;
 	int64_t retry_at; /* monotonic ms; the outcome could not be stored before */
 	bool cancelled, interrupted, stopping;
@@ -36,5 +42,25 @@ struct slot {
 struct slot *slot_new(struct store_task *task, struct config *config);
 void slot_free(struct slot *slot);
 
+/* What poll() shall watch for this slot; -1: nothing. */
+int slot_fd(const struct slot *slot);
+
 /* Does what can be done now; true when the slot is over and can be freed. */
 bool slot_step(struct slot *slot, struct pipeline *pipeline);
+
+/* ---- for slot.c and slot_gateway.c ---- */
+
+/* Ends a run that has no process (any more). */
+void slot_end(struct slot *slot, enum outcome outcome, const char *cause);
+/* True when the store took it; else the slot stays and tries again at the next tick. */
+bool slot_stored(struct slot *slot, int rc, const struct err *err);
+/* It goes back to the queue; no attempt is used. */
+bool slot_give_back(struct slot *slot, struct pipeline *pipeline, int64_t until,
+		    const char *reason);
+/* It counts as started from now on. */
+void slot_started(const struct slot *slot, struct pipeline *pipeline);
+
+/* Steps of a conversation. */
+bool slot_converse(struct slot *slot, struct pipeline *pipeline);
+bool slot_listen(struct slot *slot, struct pipeline *pipeline);
+bool slot_put_off(struct slot *slot, struct pipeline *pipeline);

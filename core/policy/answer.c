@@ -175,27 +175,43 @@ static int append(struct buf *out, const char *text, struct err *err)
 		   : err_set(err, ERR_NOMEM, "no memory for an answer");
 }
 
-int answer_render(const char *text, size_t len, struct buf *prompt, bool *needs_issue,
+/* The text at `key`, which must not be blank.  1: there is none. */
+static int take_rendered(const json_t *answer, const char *key, struct buf *out, struct err *err)
+{
+	_cleanup_free_ char *words = NULL;
+
+	if (take_string(answer, key, SIZE_MAX, &words, err) < 0)
+		return -1;
+	if (!words)
+		return 1;
+	if (strspn(words, " \t\r\n") == strlen(words))
+		return bad(err, "an empty prompt");
+	return append(out, words, err);
+}
+
+int answer_render(const char *text, size_t len, struct buf *prompt, enum policy_rendered *rendered,
 		  struct err *err)
 {
 	json_t *answer = parse(text, len, err);
-	_cleanup_free_ char *words = NULL;
-	int rc = -1;
+	enum policy_rendered kind = RENDERED_TEXT;
+	int rc = 0;
 
 	if (!answer)
 		return -1;
 	const char *needs = json_str(answer, "needs");
+	const char *forward = json_str(answer, "forward");
 	if (needs && strcmp(needs, "issue") == 0) {
-		*needs_issue = true;
-		rc = 0;
-	} else if (take_string(answer, "prompt", SIZE_MAX, &words, err) == 0) {
-		if (!words || strspn(words, " \t\r\n") == strlen(words))
-			bad(err, "an empty prompt");
-		else if (append(prompt, words, err) == 0) {
-			*needs_issue = false;
-			rc = 0;
-		}
+		kind = RENDERED_NEEDS_ISSUE;
+	} else if (forward && strcmp(forward, "event") == 0) {
+		kind = RENDERED_EVENT;
+	} else if ((rc = take_rendered(answer, "prompt", prompt, err)) == 1) {
+		kind = RENDERED_JSON;
+		rc = take_rendered(answer, "json", prompt, err);
+		if (rc == 1)
+			rc = bad(err, "an empty prompt");
 	}
+	if (rc == 0)
+		*rendered = kind;
 	json_decref(answer);
 	return rc;
 }

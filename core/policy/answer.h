@@ -9,8 +9,8 @@
 
 int answer_decide(const char *text, size_t len, struct policy_decision *decision, struct err *err);
 
-/* Appends to prompt, or sets *needs_issue. */
-int answer_render(const char *text, size_t len, struct buf *prompt, bool *needs_issue,
+/* Appends to prompt what there is of text. */
+int answer_render(const char *text, size_t len, struct buf *prompt, enum policy_rendered *rendered,
 		  struct err *err);
 
 /* Both are owned by the caller, NULL where nothing is to be said. */

@@ -191,8 +191,10 @@ static int add_templates(struct making *making, struct err *err)
 		return -1;
 	for (size_t i = 0; i < config->agent_count; i++) {
 		const struct config_agent *agent = &config->agents[i];
-		if (add_template(making, agent->prompt_template, err) < 0 ||
-		    add_template(making, agent->mention_template, err) < 0)
+		if ((agent->prompt_template &&
+		     add_template(making, agent->prompt_template, err) < 0) ||
+		    (agent->mention_template &&
+		     add_template(making, agent->mention_template, err) < 0))
 			return err_prefix(err, "agents.%s", agent->name);
 	}
 	if (asprintf(&shared, "%s/templates", config->share_dir) < 0)
@@ -209,10 +211,12 @@ static json_t *public_fields(const struct config_agent *agent)
 
 	for (size_t i = 0; i < agent->bot_count; i++)
 		json_array_append_new(bots, json_string(agent->bots[i]));
-	return json_pack("{s:s, s:s?, s:s, s:s, s:s, s:o, s:f}", "type", agent->type, "cli",
-			 agent->cli, "prompt_template", agent->prompt_template, "mention_template",
-			 agent->mention_template, "reports", agent->reports ? "agent" : "daemon",
-			 "bots", bots, "timeout", (double)agent->timeout / 1000);
+	return json_pack("{s:s, s:s*, s:s*, s:s*, s:s*, s:s, s:b, s:o, s:f}", "type", agent->type,
+			 "cli", agent->cli, "mode", agent->mode, "prompt_template",
+			 agent->prompt_template, "mention_template", agent->mention_template,
+			 "reports", agent->reports ? "agent" : "daemon", "hands_over",
+			 config_hands_over(agent), "bots", bots, "timeout",
+			 (double)agent->timeout / 1000);
 }
 
 static json_t *agents_of(const struct config *config)

@@ -44,13 +44,13 @@ json_t *policy_explain(struct policy_pool *pool, const struct policy_event *even
 }
 
 int policy_render(struct policy_pool *pool, const struct policy_event *event, const char *agent,
-		  struct buf *prompt, bool *needs_issue, struct err *err)
+		  struct buf *prompt, enum policy_rendered *rendered, struct err *err)
 {
 	struct buf answer = { 0 };
 	int rc = ask(pool, FRAME_RENDER, event, agent, NULL, PATIENCE, &answer, err);
 
 	if (rc == 0)
-		rc = answer_render(answer.bytes, answer.len, prompt, needs_issue, err);
+		rc = answer_render(answer.bytes, answer.len, prompt, rendered, err);
 	buf_done(&answer);
 	return rc;
 }

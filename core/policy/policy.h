@@ -105,10 +105,17 @@ int policy_decide(struct policy_pool *pool, const struct policy_event *event, in
  */
 json_t *policy_explain(struct policy_pool *pool, const struct policy_event *event, struct err *err);
 
-/* The prompt for an agent.  *needs_issue true (and 0): the template wants fields that the event
- * lacks; fetch, then call again with a completion. */
+enum policy_rendered {
+	RENDERED_TEXT,	      /* the prompt, or the text that a webhook gets */
+	RENDERED_JSON,	      /* what a webhook gets, as JSON */
+	RENDERED_EVENT,	      /* nothing: a webhook gets the event as it came */
+	RENDERED_NEEDS_ISSUE, /* nothing yet: fields were read that the event lacks; fetch, then
+				 call again with a completion */
+};
+
+/* The prompt for an agent, or the body for a webhook. */
 int policy_render(struct policy_pool *pool, const struct policy_event *event, const char *agent,
-		  struct buf *prompt, bool *needs_issue, struct err *err);
+		  struct buf *prompt, enum policy_rendered *rendered, struct err *err);
 
 /*
  * What OpenPR is told.  run is the object of store_report.run plus "status": "started" or the

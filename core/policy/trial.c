@@ -104,7 +104,7 @@ static int check(enum trial_question kind, const struct buf *answer, struct err 
 	struct policy_decision decision;
 	struct buf text = { 0 };
 	char *comment = NULL, *state = NULL;
-	bool needs = false;
+	enum policy_rendered rendered = RENDERED_TEXT;
 	int rc;
 
 	switch (kind) {
@@ -112,7 +112,7 @@ static int check(enum trial_question kind, const struct buf *answer, struct err 
 		rc = answer_decide(answer->bytes, answer->len, &decision, err);
 		break;
 	case TRIAL_RENDER:
-		rc = answer_render(answer->bytes, answer->len, &text, &needs, err);
+		rc = answer_render(answer->bytes, answer->len, &text, &rendered, err);
 		break;
 	case TRIAL_CALLBACK:
 		rc = answer_callback(answer->bytes, answer->len, &comment, &state, err);

@@ -9,8 +9,9 @@
 
 /*
  * The oldest waiting task that is due and whose issue is free: nothing claimed or running there,
- * and no earlier task waiting, due or not.  Both looks and the order come from partial indexes, so
- * that the ended tasks cost nothing.
+ * and no earlier task waiting; one that an agent behind HTTP has put off holds up that agent's own
+ * later work alone, or a target that is gone for a day would hold up everything.  Both looks and
+ * the order come from partial indexes, so that the ended tasks cost nothing.
  */
 static const char next_task[] =
     "SELECT t.id FROM tasks t WHERE t.state = 'waiting' AND t.due <= ?1"
@@ -18,7 +19,7 @@ static const char next_task[] =
     " AND NOT EXISTS (SELECT 1 FROM tasks b WHERE b.issue_id = t.issue_id"
     "  AND b.state IN ('claimed', 'running'))"
     " AND NOT EXISTS (SELECT 1 FROM tasks w WHERE w.issue_id = t.issue_id"
-    "  AND w.state = 'waiting'"
+    "  AND w.state = 'waiting' AND (w.put_off = 0 OR w.due <= ?1 OR w.agent = t.agent)"
     "  AND (w.event_at, w.position, w.id) < (t.event_at, t.position, t.id))"
     " ORDER BY t.event_at, t.position, t.id LIMIT 1";
 
@@ -32,27 +33,31 @@ static int read_task(sqlite3_stmt *row, struct store_task *task)
 {
 	char **const texts[] = { &task->agent,	   &task->rule,	       &task->issue_id,
 				 &task->issue_key, &task->issue_state, &task->bot_id,
-				 &task->bot_name,  &task->comment_id,  &task->completion };
+				 &task->bot_name,  &task->comment_id,  &task->completion,
+				 &task->session };
 
 	for (int i = 0; i < (int)(sizeof(texts) / sizeof(texts[0])); i++) {
 		*texts[i] = db_copy(row, i);
 		if (!*texts[i] && sqlite3_column_type(row, i) != SQLITE_NULL)
 			return -1;
 	}
-	text_copy(task->id, ID_SIZE, db_text(row, 9));
-	text_copy(task->run_id, ID_SIZE, db_text(row, 10));
-	text_copy(task->event_id, ID_SIZE, db_text(row, 11));
-	task->attempt = (int)db_int(row, 12);
-	task->kind = word_to_kind(db_text(row, 13));
-	task->source = word_to_source(db_text(row, 14));
-	task->timeout = db_int(row, 15);
-	task->started_before = db_int(row, 16) != 0;
-	task->body_len = (size_t)sqlite3_column_bytes(row, 17);
+	text_copy(task->id, ID_SIZE, db_text(row, 10));
+	text_copy(task->run_id, ID_SIZE, db_text(row, 11));
+	text_copy(task->event_id, ID_SIZE, db_text(row, 12));
+	task->attempt = (int)db_int(row, 13);
+	task->kind = word_to_kind(db_text(row, 14));
+	task->source = word_to_source(db_text(row, 15));
+	task->timeout = db_int(row, 16);
+	task->started_before = db_int(row, 17) != 0;
+	text_copy(task->key, ID_SIZE, db_text(row, 19));
+	task->put_off = (int)db_int(row, 20);
+	task->put_off_at = db_int(row, 21);
+	task->body_len = (size_t)sqlite3_column_bytes(row, 18);
 	task->body = calloc(1, task->body_len + 1);
 	if (!task->body)
 		return -1;
 	if (task->body_len > 0)
-		memcpy(task->body, sqlite3_column_blob(row, 17), task->body_len);
+		memcpy(task->body, sqlite3_column_blob(row, 18), task->body_len);
 	return 0;
 }
 
@@ -61,8 +66,13 @@ static int load(struct db *db, const char *id, struct store_task **task, struct 
 	sqlite3_stmt *row = db_start(
 	    db,
 	    "SELECT t.agent, e.rule, t.issue_id, e.issue_key, e.issue_state, t.bot_id, e.bot_name,"
-	    " e.comment_id, b.completion, t.id, t.run_id, t.event_id, t.attempt, e.kind, e.source,"
-	    " t.timeout, t.start_reported, b.body FROM tasks t JOIN events e ON e.id = t.event_id"
+	    " e.comment_id, b.completion,"
+	    " (SELECT r.session_id FROM runs r WHERE r.task_id = t.id"
+	    "  AND r.attempt >= (SELECT k.attempt FROM runs k WHERE k.id = t.key)"
+	    "  AND r.session_id IS NOT NULL ORDER BY r.attempt DESC LIMIT 1),"
+	    " t.id, t.run_id, t.event_id, t.attempt, e.kind, e.source,"
+	    " t.timeout, t.start_reported, b.body, t.key, t.put_off, t.put_off_at"
+	    " FROM tasks t JOIN events e ON e.id = t.event_id"
 	    " LEFT JOIN bodies b ON b.event_id = e.id WHERE t.id = ?",
 	    DB_WITH(TEXT(id)), err);
 	int rc = row ? db_step(db, row, err) : -1;
@@ -142,6 +152,7 @@ void store_task_free(struct store_task *task)
 	free(task->comment_id);
 	free(task->body);
 	free(task->completion);
+	free(task->session);
 	free(task);
 }
 
@@ -166,6 +177,7 @@ struct give_back {
 	const char *run_id, *reason;
 	int64_t until;
 	const char *state; /* of the task afterwards */
+	bool put_off;
 };
 
 static int give_back_job(struct txn *txn, void *arg, struct err *err)
@@ -183,6 +195,12 @@ static int give_back_job(struct txn *txn, void *arg, struct err *err)
 		   DB_WITH(TEXT(given->state), INT(given->until), TEXT(note), TEXT(task.id)),
 		   err) < 0)
 		return -1;
+	if (given->put_off &&
+	    db_run(txn->db,
+		   "UPDATE tasks SET put_off = put_off + 1, put_off_at = coalesce(put_off_at, ?)"
+		   " WHERE id = ?",
+		   DB_WITH(INT(clock_wall()), TEXT(task.id)), err) < 0)
+		return -1;
 	return db_run(txn->db, "UPDATE runs SET state = 'waiting' WHERE id = ?",
 		      DB_WITH(TEXT(given->run_id)), err);
 }
@@ -190,14 +208,22 @@ static int give_back_job(struct txn *txn, void *arg, struct err *err)
 int store_defer(struct store *store, const char *run_id, int64_t until, const char *reason,
 		struct err *err)
 {
-	struct give_back given = { run_id, reason, until, "waiting" };
+	struct give_back given = { run_id, reason, until, "waiting", false };
+
+	return store_write(store, give_back_job, &given, err);
+}
+
+int store_put_off(struct store *store, const char *run_id, int64_t until, const char *reason,
+		  struct err *err)
+{
+	struct give_back given = { run_id, reason, until, "waiting", true };
 
 	return store_write(store, give_back_job, &given, err);
 }
 
 int store_hold_task(struct store *store, const char *run_id, const char *reason, struct err *err)
 {
-	struct give_back given = { run_id, reason, 0, "held" };
+	struct give_back given = { run_id, reason, 0, "held", false };
 
 	return store_write(store, give_back_job, &given, err);
 }

@@ -139,8 +139,9 @@ static int release_task(struct txn *txn, const char *event_id, const char *task_
 					 err);
 	txn->work = true;
 	return db_run(txn->db,
-		      "UPDATE tasks SET state = 'waiting', due = 0, note = NULL, agent = ?,"
-		      " timeout = ? WHERE id = ?",
+		      "UPDATE tasks SET state = 'waiting', due = 0, note = NULL, agent = ?1,"
+		      " timeout = ?2, key = CASE WHEN agent = ?1 THEN key ELSE run_id END"
+		      " WHERE id = ?3",
 		      DB_WITH(TEXT(target->agent), INT(target->timeout), TEXT(task_id)), err);
 }
 

@@ -147,7 +147,18 @@ static const char version_2[] =
 static const char version_3[] = "ALTER TABLE events ADD COLUMN verdict TEXT;"
 				"ALTER TABLE events ADD COLUMN filter_rule TEXT;";
 
-static const char *const versions[] = { version_1, version_2, version_3 };
+/*
+ * Version 4: agents behind HTTP, which know a piece of work again by a key of ours.
+ *
+ * tasks.key     the run by whose id they know it: the first of those that took each other's place
+ * after a crash.  put_off, put_off_at: how often they have not taken it, and since when.
+ */
+static const char version_4[] = "ALTER TABLE tasks ADD COLUMN key TEXT;"
+				"UPDATE tasks SET key = run_id;"
+				"ALTER TABLE tasks ADD COLUMN put_off INTEGER NOT NULL DEFAULT 0;"
+				"ALTER TABLE tasks ADD COLUMN put_off_at INTEGER;";
+
+static const char *const versions[] = { version_1, version_2, version_3, version_4 };
 
 const struct migrations migrate_known = { .sql = versions,
 					  .count = sizeof(versions) / sizeof(versions[0]) };

@@ -194,7 +194,12 @@ int store_discard(struct store *store, const char *event_id, struct err *err);
  */
 struct store_task {
 	char id[ID_SIZE], run_id[ID_SIZE], event_id[ID_SIZE];
-	int attempt; /* of this run, from 1 */
+	char key[ID_SIZE];  /* the first run of those that take each other's place after a crash or
+			       a drain: the same work; `retry` begins anew */
+	char *session;	    /* what runs with this key were told last; NULL */
+	int put_off;	    /* how often store_put_off() gave this run back */
+	int64_t put_off_at; /* since when; 0: never */
+	int attempt;	    /* of this run, from 1 */
 	enum store_kind kind;
 	enum store_source source;
 	char *agent, *rule, *issue_id, *issue_key, *issue_state, *bot_id, *bot_name, *comment_id;
@@ -208,8 +213,9 @@ void store_task_free(struct store_task *task); /* accepts NULL */
 
 /*
  * Claims the task that should run next: waiting, due, no earlier task of its issue waiting, held
- * aside (by back-off) or running, agent not among `busy_agents`; oldest event first.  Its run row
- * exists afterwards, not yet started.  0 with *task NULL when there is none.
+ * aside (by back-off; by store_put_off() only for its own agent) or running, agent not among
+ * `busy_agents`; oldest event first.  Its run row exists afterwards, not yet started.  0 with *task
+ * NULL when there is none.
  */
 int store_claim(struct store *store, int64_t now, const char *const *busy_agents, size_t busy_count,
 		struct store_task **task, struct err *err);
@@ -222,6 +228,11 @@ int64_t store_next_due(struct store *store);
  * meanwhile ends as cancelled instead, here and in store_hold_task(). */
 int store_defer(struct store *store, const char *run_id, int64_t until, const char *reason,
 		struct err *err);
+
+/* store_defer() for an agent that does not take the work now: it is counted, and holds up that
+ * agent's later work on the issue alone. */
+int store_put_off(struct store *store, const char *run_id, int64_t until, const char *reason,
+		  struct err *err);
 
 /* A claimed task that cannot be rendered or whose agent is gone: held, releasable by its event id.
  */

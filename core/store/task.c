@@ -90,9 +90,9 @@ static int make_one(struct txn *txn, const char *event_id, const struct store_ev
 	id_make(run_id);
 	if (db_run(txn->db,
 		   "INSERT INTO tasks (id, event_id, position, join_key, issue_id, bot_id, agent,"
-		   " timeout, state, event_at, asked_at, due, run_id, first_run_id, attempt,"
+		   " timeout, state, event_at, asked_at, due, run_id, first_run_id, key, attempt,"
 		   " created_at, mute) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'waiting', ?9, ?9,"
-		   " 0, ?10, ?10, 1, ?11, ?12)",
+		   " 0, ?10, ?10, ?10, 1, ?11, ?12)",
 		   DB_WITH(TEXT(id), TEXT(event_id), INT((int64_t)position), TEXT(event->join_key),
 			   TEXT(event->issue_id), TEXT(event->bot_id), TEXT(target->agent),
 			   INT(target->timeout), INT(event->at), TEXT(run_id), INT(clock_wall()),
@@ -119,7 +119,8 @@ int task_again(struct txn *txn, struct task *task, int counted, struct err *err)
 	txn->work = true;
 	if (db_run(txn->db,
 		   "UPDATE tasks SET state = 'waiting', due = 0, note = NULL, outcome = NULL,"
-		   " ended_at = NULL, cancel = NULL, run_id = ?, attempt = ?, counted = ?"
+		   " ended_at = NULL, cancel = NULL, put_off = 0, put_off_at = NULL, run_id = ?,"
+		   " attempt = ?, counted = ?"
 		   " WHERE id = ?",
 		   DB_WITH(TEXT(task->run_id), INT(task->attempt), INT(counted), TEXT(task->id)),
 		   err) < 0)

@@ -42,7 +42,7 @@ local features = s.record {
   doc = "The gates. What is off wins over any agent that needs it, and the answer to an event says which gate it was.",
   { "cli_executor", gate "Agents of type `cli` may be started." },
   { "wss_tunnel", gate "The tunnel is used (this build does not have it)." },
-  { "webhook_forward", gate "Agents of type `webhook` may be called (this build does not have them)." },
+  { "webhook_forward", gate "Agents of type `webhook` may be called: events are forwarded." },
   { "custom_agent", gate "Agents of type `custom` may be called (this build does not have them)." },
 }
 
@@ -82,47 +82,106 @@ local openpr = s.record {
     The MCP server's address, required with `callback = "mcp"`.]] } },
 }
 
-local other_types = {}
-for _, name in ipairs { "openclaw", "openprx", "webhook", "custom" } do
-  other_types[name] = "this build has no agents of type " .. name .. ", only cli"
+local PROMPTED = { "cli", "openclaw", "openprx" } -- the types that read a prompt
+local GATEWAYS = { "openclaw", "openprx" }
+local TYPES = { "cli", "openclaw", "openprx", "webhook" }
+
+local function text(of, rule, doc, more)
+  local node = s.string { of = of, rule = rule, doc = doc }
+  for name, value in pairs(more or {}) do node[name] = value end
+  return node
 end
 
-local function agent(executors)
-  return s.record {
-    { "type", s.choice { values = { "cli" }, absent = other_types, required = true, doc = [[
-      What kind of agent it is; this build has `"cli"`.]] } },
-    { "cli", s.choice { values = executors, required = true, doc = [[
+-- What only some types have; `of` names them.
+local function fields_of_cli(executors)
+  return {
+    { "cli", s.choice { of = { "cli" }, values = executors, required = true, doc = [[
       The program, by a name that `openpr-webhook whitelist` prints.]] } },
-    { "working_dir", s.path { shown = "`executor.working_dir`", doc = [[
+    { "working_dir", s.path { of = { "cli" }, shown = "`executor.working_dir`", doc = [[
       The checkout it works in; agents whose folders are the same, or lie in each other, run one at a time.]] } },
-    { "prompt_template", s.string { default = "default.txt", rule = rules.template, doc = [[
-      The file in `templates.dir` that its prompts are made from.]] } },
-    { "mention_template", s.string { default = "mention.txt", rule = rules.template, doc = [[
-      The same for mentions in comments.]] } },
-    { "model", s.string { shown = "the program's own", doc = [[
-      The model, as the program's own option for it takes it.]] } },
-    { "bots", s.list { item = s.string { rule = rules.bot_id }, doc = [[
-      Ids of bots that mean this agent, beside the bot that has its name.]] } },
-    { "permissions", s.choice { values = { "workspace", "full" }, default = "workspace", doc = [[
+    { "permissions", s.choice { of = { "cli" }, values = { "workspace", "full" }, default = "workspace", doc = [[
       `"workspace"` keeps the program's own protections on; `"full"` switches them off, and is logged at start.]] } },
-    { "trust_repository", s.boolean { default = false, doc = [[
+    { "trust_repository", s.boolean { of = { "cli" }, default = false, doc = [[
       Hooks, MCP servers and settings that the repository brings along are used.]] } },
-    { "env", s.map { key = "NAME", key_rule = rules.variable_name,
+    { "env", s.map { of = { "cli" }, key = "NAME", key_rule = rules.variable_name,
       item = s.string { empty = true, lines = true, secret = rules.is_secret_variable }, doc = [[
       Added to the environment of its runs, which holds little else (keys of providers come only this way); values of
       variables called KEY, TOKEN, SECRET, PASSWORD or the like, and those from a `file`, are hidden in all that is
       written.]] } },
-    { "timeout_secs", s.duration { plain = AS_SECONDS, min = 1, max = 7 * DAY, shown = "`executor.timeout_secs`",
-      doc = "Seconds after which a run of this agent is stopped." } },
-    { "max_concurrent", s.integer { min = 1, max = 256, shown = "no limit of its own", doc = [[
-      Runs of this agent at the same time, within `executor.max_concurrent`.]] } },
-    { "reports", s.choice { values = { "daemon", "agent" }, default = "daemon", doc = [[
+    { "reports", s.choice { of = { "cli" }, values = { "daemon", "agent" }, default = "daemon", doc = [[
       Who writes the result to OpenPR: with `"agent"` the program is given OpenPR's MCP server (`openpr.mcp_url`) and
       writes it itself; the daemon still says what failed, and what the agent did not say.]] } },
-    { "mcp_token", token [[
+    { "mcp_token", s.string { of = { "cli" }, secret = true, rule = rules.token, doc = [[
       The token that the agent speaks to the MCP server with, one of its own; required with `reports = "agent"`, and
-      the one secret of the daemon that the agent sees.]] },
+      the one secret of the daemon that the agent sees.]] } },
   }
+end
+
+local fields_of_gateways = {
+  { "url", text(GATEWAYS, rules.gateway_url, [[
+    The gateway's address, as `http://127.0.0.1:18789`; required, but with `mode = "signal"`.]]) },
+  { "url", text({ "webhook" }, rules.target_url, [[
+    Where the event goes, as it is written here; only its scheme, host and port are shown in logs and reports.]],
+    { required = true }) },
+  { "token", s.string { of = GATEWAYS, secret = true, rule = rules.token, doc = [[
+    The gateway's token: for OpenClaw `hooks.token`, with `mode = "message"` the gateway's own.]] } },
+  { "mode", s.choice { of = { "openclaw" }, values = { "agent", "message" }, default = "agent", doc = [[
+    `"agent"` gives the work to its agent; `"message"` only sends a chat message, without any model.]] } },
+  { "mode", s.choice { of = { "openprx" }, values = { "agent", "signal" }, default = "agent", doc = [[
+    `"agent"` gives the work to PRX; `"signal"` only sends a Signal message.]] } },
+  { "agent_id", text({ "openclaw" }, rules.word, "Which of OpenClaw's agents it is.",
+                     { shown = "OpenClaw's default" }) },
+  { "session", text({ "openclaw" }, rules.word, [[
+    The session's key; OpenClaw must allow it (`hooks.allowRequestSessionKey`).]], { shown = "a new one each time" }) },
+  { "thinking", text({ "openclaw" }, rules.word, "How much it thinks, in OpenClaw's words.",
+                     { shown = "OpenClaw's default" }) },
+  { "wait", s.boolean { of = { "openclaw" }, default = true, doc = [[
+    The run lasts until OpenClaw's agent has ended; without it, success means that OpenClaw has taken the work.]] } },
+  { "channel", text({ "openclaw" }, rules.word, [[
+    The chat that its reply goes to, as `slack`, together with `to`; required with `mode = "message"`.]]) },
+  { "to", text(GATEWAYS, nil, [[
+    Who in that chat gets it; with `mode = "signal"` a number or a group.]]) },
+  { "signal_url", text({ "openprx" }, rules.gateway_url, [[
+    The address of signal-cli's REST API, required with `mode = "signal"`.]]) },
+  { "account", text({ "openprx" }, rules.word, "The number that Signal messages are sent from.") },
+  { "method", s.choice { of = { "webhook" }, values = { "POST", "PUT", "PATCH" }, default = "POST",
+    doc = "How it is sent." } },
+  { "headers", s.map { of = { "webhook" }, key = "NAME", key_rule = rules.header_name,
+    item = s.string { rule = rules.header_value, secret = rules.is_secret_header }, doc = [[
+    Further headers; values from `env` or `file`, and of headers called AUTHORIZATION, TOKEN, KEY or the like, are
+    hidden in all that is written.]] } },
+  { "secret", s.string { of = { "webhook" }, secret = true, rule = rules.signing_secret, doc = [[
+    Signs the body in `X-Webhook-Signature` as OpenPR does; without it the forward is not signed.]] } },
+  { "standard_webhooks", s.boolean { of = { "webhook" }, default = false, doc = [[
+    Signs it by the Standard Webhooks specification, too (`webhook-id`, `webhook-timestamp`, `webhook-signature`); the
+    secret is then `whsec_` and base64.]] } },
+  { "allow_private", s.boolean { of = { "webhook" }, default = false, doc = [[
+    The target may have a private, loopback or link-local address, and may be reached through a proxy.]] } },
+}
+
+local function agent(executors)
+  local fields = {
+    by = "type",
+    { "type", s.choice { values = TYPES, required = true,
+      absent = { custom = "this build has no agents of type custom" }, doc = [[
+      What kind of agent it is: a program here, an OpenClaw or PRX gateway, or a webhook; what only some types have is
+      marked below.]] } },
+    { "prompt_template", s.string { of = PROMPTED, default = "default.txt", rule = rules.template, doc = [[
+      The file in `templates.dir` that its prompts are made from.]] } },
+    { "mention_template", s.string { of = PROMPTED, default = "mention.txt", rule = rules.template, doc = [[
+      The same for mentions in comments.]] } },
+    { "model", s.string { of = { "cli", "openclaw" }, shown = "its own", doc = [[
+      The model, as the program or the gateway takes it.]] } },
+    { "bots", s.list { item = s.string { rule = rules.bot_id }, doc = [[
+      Ids of bots that mean this agent, beside the bot that has its name.]] } },
+    { "timeout_secs", s.duration { plain = AS_SECONDS, min = 1, max = 7 * DAY,
+      shown = "`executor.timeout_secs`; webhook: `30`", doc = "Seconds after which a run of this agent is stopped." } },
+    { "max_concurrent", s.integer { min = 1, max = 256, shown = "no limit of its own", doc = [[
+      Runs of this agent at the same time, within `executor.max_concurrent`.]] } },
+  }
+  for n, field in ipairs(fields_of_cli(executors)) do table.insert(fields, 1 + n, field) end
+  for _, field in ipairs(fields_of_gateways) do table.insert(fields, field) end
+  return s.record(fields)
 end
 
 local queue = s.record {

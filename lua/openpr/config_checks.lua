@@ -30,7 +30,7 @@ local function unverified(config, _, ctx)
 end
 
 local function gates(config, _, ctx)
-  for _, name in ipairs { "wss_tunnel", "webhook_forward", "custom_agent" } do
+  for _, name in ipairs { "wss_tunnel", "custom_agent" } do
     if config.features[name] then
       s.mistake(ctx, s.join("features", name), "this build does not have it: set it to false")
     end
@@ -59,10 +59,62 @@ local function working_dirs(config, raw, ctx)
   local shared = section(raw, "executor").working_dir
   for _, name in ipairs(s.sorted_keys(config.agents or {})) do
     local said = section(section(raw, "agents"), name)
-    if said.working_dir == nil and shared == nil then
+    if config.agents[name].type == "cli" and said.working_dir == nil and shared == nil then
       s.mistake(ctx, s.join(s.join("agents", name), "working_dir"),
                 "is required: the checkout it works in (or executor.working_dir for all)")
     end
+  end
+end
+
+-- What an agent behind HTTP cannot do without.
+local needs = {
+  { type = "openclaw", keys = { url = "the gateway's address", token = "hooks.token of the gateway" } },
+  { type = "openclaw", mode = "message", keys = { channel = "the chat", to = "who gets the message" } },
+  { type = "openprx", mode = "agent", keys = { url = "the gateway's address" } },
+  { type = "openprx", mode = "signal", keys = { signal_url = "the address of signal-cli's REST API",
+    account = "the number that sends", to = "who gets the message" } },
+}
+
+local function needed_keys(agent, said, path, ctx)
+  for _, need in ipairs(needs) do
+    if agent.type == need.type and (not need.mode or agent.mode == need.mode) then
+      for _, key in ipairs(s.sorted_keys(need.keys)) do
+        if said[key] == nil then
+          local with = need.mode and string.format(" with mode = %q", need.mode) or ""
+          s.mistake(ctx, s.join(path, key), "is required%s: %s", with, need.keys[key])
+        end
+      end
+    end
+  end
+end
+
+local function is_standard_secret(text)
+  local body = string.match(text, "^whsec_([%w+/]+=?=?)$")
+  local bytes = body and #body % 4 == 0 and #body // 4 * 3 - #string.match(body, "=*$")
+  return bytes and bytes >= 24 and bytes <= 64
+end
+
+local function webhook_keys(agent, said, path, ctx)
+  if agent.standard_webhooks and said.secret == nil then
+    s.mistake(ctx, s.join(path, "secret"), "is required with standard_webhooks")
+  elseif agent.standard_webhooks and agent.secret and agent.secret ~= s.PLACEHOLDER
+    and not is_standard_secret(agent.secret) then
+    s.mistake(ctx, s.join(path, "secret"), "is not whsec_ and the base64 of 24 to 64 bytes, as standard_webhooks needs")
+  end
+  if agent.url and string.find(agent.url, "^http:") and not agent.allow_private then
+    s.warn(ctx, s.join(path, "url"), "is not https: whoever is on the way reads and changes what is forwarded")
+  end
+end
+
+local function gateways(config, raw, ctx)
+  for _, name in ipairs(s.sorted_keys(config.agents or {})) do
+    local agent, path = config.agents[name], s.join("agents", name)
+    local said = section(section(raw, "agents"), name)
+    needed_keys(agent, said, path, ctx)
+    if agent.type == "openclaw" and (agent.channel == nil) ~= (agent.to == nil) and agent.mode == "agent" then
+      s.mistake(ctx, s.join(path, agent.to and "channel" or "to"), "is missing: OpenClaw wants channel and to together")
+    end
+    if agent.type == "webhook" then webhook_keys(agent, said, path, ctx) end
   end
 end
 
@@ -162,8 +214,8 @@ local function reports(config, _, ctx)
   end
 end
 
-local checks = { webhook_secrets, unverified, gates, callback, working_dirs, agent_names, permissions, variables,
-                 reports, admin }
+local checks = { webhook_secrets, unverified, gates, callback, working_dirs, gateways, agent_names, permissions,
+                 variables, reports, admin }
 
 return function(config, raw, ctx)
   for _, check in ipairs(checks) do check(config, raw, ctx) end

@@ -13,6 +13,8 @@ local format, find, sub = string.format, string.find, string.sub
 
 local M = {}
 
+local WEBHOOK_TIMEOUT = 30000 -- ms; a forward is no work that one waits for
+
 local units = { milliseconds = 0.001, seconds = 1, minutes = 60, hours = 3600,
                 KiB = 1 << 10, MiB = 1 << 20, GiB = 1 << 30 }
 local known_names = { "env", "file", "milliseconds", "seconds", "minutes", "hours", "KiB", "MiB", "GiB" }
@@ -198,12 +200,12 @@ local function agents(config)
     local row = {}
     for key, value in next, agent do row[key] = value end
     row.name = name
-    row.env = rows(agent.env, pair)
+    row.env, row.headers = rows(agent.env, pair), rows(agent.headers, pair)
     row.directory_key = s.join(s.join("agents", name), "working_dir")
-    if not row.working_dir then
+    if agent.type == "cli" and not row.working_dir then
       row.working_dir, row.directory_key = config.executor.working_dir, "executor.working_dir"
     end
-    row.timeout_secs = row.timeout_secs or config.executor.timeout_secs
+    row.timeout_secs = row.timeout_secs or agent.type == "webhook" and WEBHOOK_TIMEOUT or config.executor.timeout_secs
     return row
   end)
 end

@@ -61,7 +61,7 @@ function write(lines, key, node, value, path, depth, ctx)
   if value == nil and ctx.pending[path] and node.secret then value = s.PLACEHOLDER end
   if value == nil and node.kind == "map" then value = {} end
   if value == nil then return end
-  if node.kind == "record" then return block(lines, key, node.fields, value, path, depth, ctx) end
+  if node.kind == "record" then return block(lines, key, s.fields_of(node, value), value, path, depth, ctx) end
   if node.kind == "map" then return block(lines, key, entries_of_map(node, value), value, path, depth, ctx) end
   local text = node.kind == "list" and list(node, value, path, ctx) or scalar(node, value, path, ctx)
   add(lines, depth, format("%s = %s,", key_literal(key), text))

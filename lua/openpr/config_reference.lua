@@ -69,7 +69,8 @@ local function bounds_of(node)
 end
 
 local function add_row(lines, path, node)
-  lines[#lines + 1] = format("| `%s` | %s%s | %s | %s |", path, kind_of(node), bounds_of(node), default_of(node),
+  local of = node.of and format("(%s) ", table.concat(node.of, ", ")) or ""
+  lines[#lines + 1] = format("| `%s` | %s%s | %s | %s%s |", path, kind_of(node), bounds_of(node), default_of(node), of,
                              cell(node.doc))
 end
 

@@ -52,6 +52,26 @@ rules.api_url = url("https?", "http://127.0.0.1:8081", true)
 rules.mcp_url = url("https?", "http://127.0.0.1:8090/mcp/rpc")
 rules.tunnel_url = url("wss?", "wss://openpr.example.com/api/v1/agent-tunnel")
 
+rules.gateway_url = url("https?", "http://127.0.0.1:18789", true)
+
+-- A forward's target, kept to the letter: its path and query are the receiver's affair.
+function rules.target_url(text)
+  if find(text, "#", 1, true) then return nil, "must hold no #: it is not sent", true end
+  local kept, why, hide = url("https?", "https://hooks.example.com/openpr")(text)
+  return kept and text, why, hide
+end
+
+-- What stands in a header or in a chat's address: one line, visible characters.
+function rules.word(text)
+  if find(text, "[^%g]") then return nil, "must hold no spaces and plain characters alone" end
+  return text
+end
+
+function rules.header_value(text)
+  if find(text, "^%s") or find(text, "%s$") then return nil, "begins or ends with a space", true end
+  return text
+end
+
 function rules.secret(text, ctx)
   if text == s.PLACEHOLDER and not ctx.client then
     return nil, 'is "***", which stands for a secret that was not printed'
@@ -148,6 +168,18 @@ function rules.variable_name(name)
   if not find(name, "^[%a_][%w_]*$") then return "is no name for an environment variable" end
 end
 
+-- Headers that this program writes itself, or that would change what the request is.
+local own_headers = {
+  ["content-length"] = true, ["transfer-encoding"] = true, host = true, connection = true, expect = true, te = true,
+  trailer = true, upgrade = true, ["x-webhook-signature"] = true, ["x-webhook-event"] = true,
+  ["x-webhook-delivery"] = true, ["webhook-id"] = true, ["webhook-timestamp"] = true, ["webhook-signature"] = true,
+}
+
+function rules.header_name(name)
+  if #name > LONGEST_NAME or not find(name, "^[%w!#$%%&'*+.^_`|~-]+$") then return "is no name for a header" end
+  if own_headers[lower(name)] then return "is written by this program itself" end
+end
+
 function rules.label_id(name)
   if not find(name, UUID) then return "is not the id of a label (a UUID)" end
 end
@@ -165,6 +197,16 @@ function rules.is_secret_variable(value, path, ctx)
   if from and find(from, "^file ") then return true end
   for word in string.gmatch(lower(match(path, "[%w_]+$") or ""), "[^_]+") do
     if secret_words[word] then return true end
+  end
+  return false
+end
+
+-- Headers hold keys as often as settings.
+function rules.is_secret_header(value, path, ctx)
+  if #value < SHORTEST_SECRET then return false end
+  if ctx.source(value) then return true end
+  for word in string.gmatch(lower(match(path, "[%w_-]+$") or match(path, '"(.-)"%]$') or ""), "[^_-]+") do
+    if secret_words[word] or word == "authorization" or word == "auth" or word == "cookie" then return true end
   end
   return false
 end

@@ -109,12 +109,34 @@ function s.map(options)
 end
 
 -- Fields in the order in which they are printed and documented: { { "name", node }, ... }; and absent = { name = why }
--- for names that people may expect here.
+-- for names that people may expect here.  With `by`, the value of the
+-- field of that name says which others there are: those whose node has it in `of`, or has no `of`.  Then a name may
+-- stand for several fields, of which one applies.
 function s.record(fields)
   local by_name, names = {}, {}
-  for n, field in ipairs(fields) do by_name[field[1]], names[n] = field[2], field[1] end
+  for _, field in ipairs(fields) do
+    if not by_name[field[1]] then names[#names + 1] = field[1] end
+    by_name[field[1]] = by_name[field[1]] or {}
+    table.insert(by_name[field[1]], field[2])
+  end
   return { kind = "record", fields = fields, by_name = by_name, names = names, doc = fields.doc,
-           optional = fields.optional, absent = fields.absent or {} }
+           optional = fields.optional, by = fields.by, absent = fields.absent or {} }
+end
+
+local function one_of(list, wanted)
+  for _, item in ipairs(list) do
+    if item == wanted then return true end
+  end
+  return false
+end
+
+-- The fields that apply to this value of a record.
+function s.fields_of(record, value)
+  local fields = {}
+  for _, field in ipairs(record.fields) do
+    if not field[2].of or one_of(field[2].of, value[record.by]) then fields[#fields + 1] = field end
+  end
+  return fields
 end
 
 -- ---- checks by kind: (node, value, path, ctx) -> what the program gets, or nil after a mistake ----
@@ -278,24 +300,41 @@ local function meant(key, names)
   end
 end
 
-local function unknown_key(options, key, path, ctx)
+local function unknown_key(options, key, value, path, ctx)
   if options.absent[key] then return s.mistake(ctx, s.join(path, key), "%s", options.absent[key]) end
   local noted = #ctx.mistakes < MOST_MISTAKES -- else it is only counted, and looking for names would be for nothing
-  local near = noted and type(key) == "string" and meant(key, options.names)
+  local names = {}
+  for n, field in ipairs(noted and s.fields_of(options, value) or {}) do names[n] = field[1] end
+  local near = noted and type(key) == "string" and meant(key, names)
   if near then
     s.mistake(ctx, s.join(path, key), 'is not an option; did you mean "%s"?', near)
   else
-    s.mistake(ctx, s.join(path, key), "is not an option; there are %s", table.concat(options.names, ", "))
+    s.mistake(ctx, s.join(path, key), "is not an option; there are %s", table.concat(names, ", "))
   end
+end
+
+-- A key that only records of another sort have.  Where the sort itself is a mistake, nothing is said of it.
+local function foreign_key(options, key, sort, path, ctx)
+  local sorts, known = {}, false
+  for _, options_of_key in ipairs(options.by_name[key]) do
+    for _, name in ipairs(options_of_key.of or { sort }) do
+      known = known or name == sort
+      sorts[#sorts + 1] = name
+    end
+  end
+  if known or not one_of(options.by_name[options.by][1].values, sort) then return end
+  s.mistake(ctx, s.join(path, key), "is an option of %s %s, and this is %s", options.by, table.concat(sorts, ", "),
+            s.shown(sort, ctx))
 end
 
 function kinds.record(options, value, path, ctx)
   if not plain_table(value) then return expected(ctx, path == "" and "config.lua" or path, "a table", value) end
   local keys, out = sorted_keys(value), {}
   for _, key in ipairs(keys) do
-    if not options.by_name[key] then unknown_key(options, key, path, ctx) end
+    if not options.by_name[key] then unknown_key(options, key, value, path, ctx)
+    elseif options.by then foreign_key(options, key, value[options.by], path, ctx) end
   end
-  for _, field in ipairs(options.fields) do
+  for _, field in ipairs(s.fields_of(options, value)) do
     out[field[1]] = s.check(field[2], value[field[1]], s.join(path, field[1]), ctx)
   end
   return out

@@ -194,6 +194,25 @@ local function checked_prompt(prompt)
   return prompt
 end
 
+-- What a webhook gets: nil is the event as it came, a table is sent as JSON, a text as it is.
+local function checked_body(body, host)
+  if body == nil then return { forward = "event" } end
+  local kind = type(body) == "table" and "json" or "prompt"
+  if kind == "json" then
+    local ok, encoded = pcall(host.json_encode, body)
+    if not ok then error("policies/render.lua: its table cannot be written as JSON: " .. tostring(encoded), 0) end
+    body = encoded
+  end
+  if type(body) ~= "string" or not body:find "%S" then
+    error(("policies/render.lua: returned %s; for a webhook it returns a text, a table, or nil for the event itself")
+      :format(type(body) == "string" and "an empty text" or "a " .. type(body)), 0)
+  end
+  if #body > template.LARGEST_PROMPT then
+    error(("policies/render.lua: the body has %d bytes, more than %d"):format(#body, template.LARGEST_PROMPT), 0)
+  end
+  return { [kind] = kind == "prompt" and text.clean(body) or body }
+end
+
 -- The policy reads an issue field that only OpenPR knows: `needed` decides, whatever became of the error, for a policy
 -- may have caught it and gone on without the field.
 function M.render(input, host)
@@ -210,6 +229,7 @@ function M.render(input, host)
   local ok, prompt = pcall(call, policy, value, policy.event, policy.agent)
   if needed then return host.json_encode { needs = "issue" } end
   if not ok then error(prompt, 0) end
+  if policy.agent.type == "webhook" then return host.json_encode(checked_body(prompt, host)) end
   return host.json_encode { prompt = checked_prompt(prompt) }
 end
 

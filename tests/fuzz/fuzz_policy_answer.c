@@ -64,11 +64,12 @@ static void read_texts(const char *text, size_t len)
 	struct buf out = { 0 };
 	struct err err;
 	char *comment, *state;
-	bool needs = false;
+	enum policy_rendered kind = RENDERED_TEXT;
 	size_t count = 0;
 
-	if (answer_render(text, len, &out, &needs, &err) == 0)
-		check(needs || (out.len > 0 && strlen(out.bytes) == out.len));
+	if (answer_render(text, len, &out, &kind, &err) == 0)
+		check(kind == RENDERED_NEEDS_ISSUE || kind == RENDERED_EVENT ||
+		      (out.len > 0 && strlen(out.bytes) == out.len));
 	buf_clear(&out);
 	if (answer_rules(text, len, &out, &err) == 0 && out.bytes)
 		check(utf8_valid(out.bytes, out.len));

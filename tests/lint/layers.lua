@@ -13,7 +13,7 @@ local order = {
   { "script", "http" },
   { "config" },
   { "store", "exec", "callback" },
-  { "policy" },
+  { "policy", "gateway" },
   { "pipeline" },
   { "server", "tunnel" },
   { "command" },

@@ -4,6 +4,7 @@
 --   how often        times (default 1; 0: for ever), after skip (default 0) matching requests
 --   before or after  handled = true: the request takes effect first, then the fault is what the client sees
 --   what             status, content_type, body     that HTTP answer
+--                    headers                        that it also has ({ name = value })
 --                    code, message                  HTTP 200 and that envelope
 --                    rpc_error = {code, message}    HTTP 200 and that JSON-RPC error
 --                    tool_error = TEXT              HTTP 200 and isError with that text
@@ -79,10 +80,11 @@ local function spoil(fault, record, usual)
     local content = json.array { { type = "text", text = fault.tool_error } }
     return rpc_response(record, { result = { content = content, isError = true } })
   elseif fault.status or fault.body then
-    return {
-      status = fault.status or 200, headers = { ["content-type"] = fault.content_type or "text/plain" },
-      body = fault.body or "",
-    }
+    local headers = { ["content-type"] = fault.content_type or "text/plain" }
+    for name, value in pairs(fault.headers or {}) do
+      headers[name] = value
+    end
+    return { status = fault.status or 200, headers = headers, body = fault.body or "" }
   end
   return usual
 end

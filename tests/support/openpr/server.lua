@@ -127,9 +127,10 @@ end
 
 local listener, handler
 
--- Listens on a free loopback port and returns it.  handler(request) answers {status, headers, body}; it may wait.
-function server.listen(handle)
-  listener = assert(socket.bind("127.0.0.1", 0, 256))
+-- Listens on a free loopback port, or on `at`, and returns it.  handler(request) answers {status, headers, body}; it
+-- may wait.
+function server.listen(handle, at)
+  listener = assert(socket.bind("127.0.0.1", at or 0, 256))
   listener:settimeout(0)
   handler = handle
   local _, port = listener:getsockname()

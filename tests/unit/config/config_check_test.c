@@ -127,12 +127,11 @@ static void test_named_folders_that_are_not_there_are_said(void **state)
 static void test_what_this_build_lacks_is_a_mistake(void **state)
 {
 	(void)state;
-	trial_bad(WEBHOOK "features = { wss_tunnel = true, webhook_forward = true, "
+	trial_bad(WEBHOOK "features = { wss_tunnel = true, "
 			  "custom_agent = true, cli_executor = true }, "
-			  "agents = { a = { type = 'webhook', cli = 'codex', working_dir = '/' } }",
-		  "agents.a.type: this build has no agents of type webhook, only cli\n"
+			  "agents = { b = { type = 'custom', url = 'x' } }",
+		  "agents.b.type: this build has no agents of type custom\n"
 		  "features.custom_agent: this build does not have it: set it to false\n"
-		  "features.webhook_forward: this build does not have it: set it to false\n"
 		  "features.wss_tunnel: this build does not have it: set it to false\n");
 	trial_good(WEBHOOK "tunnel = { url = 'wss://h/x', token = 'tunnel-token' }");
 	holds(trial_warnings(), "tunnel: is not used: this build has no tunnel\n");

@@ -124,9 +124,10 @@ static void too_many_or_too_long(void **state)
 	buf_done(&text);
 }
 
-static int rendered(const char *text, struct buf *prompt, bool *needs, struct err *err)
+static int rendered(const char *text, struct buf *prompt, enum policy_rendered *kind,
+		    struct err *err)
 {
-	return answer_render(text, strlen(text), prompt, needs, err);
+	return answer_render(text, strlen(text), prompt, kind, err);
 }
 
 static void prompts(void **state)
@@ -139,20 +140,20 @@ static void prompts(void **state)
 					   "{\"needs\":\"money\"}" };
 	struct buf prompt = { 0 };
 	struct err err;
-	bool needs = true;
+	enum policy_rendered kind = RENDERED_EVENT;
 
 	(void)state;
-	assert_int_equal(rendered("{\"prompt\":\"do\\u0000 it\"}", &prompt, &needs, &err), 0);
+	assert_int_equal(rendered("{\"prompt\":\"do\\u0000 it\"}", &prompt, &kind, &err), 0);
 	assert_string_equal(prompt.bytes, "do it");
-	assert_false(needs);
-	assert_int_equal(rendered("{\"needs\":\"issue\"}", &prompt, &needs, &err), 0);
-	assert_true(needs);
+	assert_int_equal(kind, RENDERED_TEXT);
+	assert_int_equal(rendered("{\"needs\":\"issue\"}", &prompt, &kind, &err), 0);
+	assert_int_equal(kind, RENDERED_NEEDS_ISSUE);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_int_equal(rendered(bad[i], &prompt, &needs, &err), -1);
+		assert_int_equal(rendered(bad[i], &prompt, &kind, &err), -1);
 		assert_int_equal(err.code, ERR_POLICY);
 	}
 	assert_string_equal(prompt.bytes, "do it");
-	assert_true(needs);
+	assert_int_equal(kind, RENDERED_NEEDS_ISSUE);
 	buf_done(&prompt);
 }
 

@@ -145,17 +145,17 @@ static void prompts_are_rendered(void **state)
 	char body[1024];
 	struct buf prompt = { 0 };
 	struct err err;
-	bool needs = true;
+	enum policy_rendered kind = RENDERED_EVENT;
 	const struct policy_event event = test_event(body, sizeof(body), "x");
 
 	use(fixture, "policies/render.lua",
 	    "return function(event, agent)\n"
 	    "  return agent.name .. \": \" .. event.issue.title .. \" \\xff\"\nend\n");
-	if (policy_render(fixture->pool, &event, "two", &prompt, &needs, &err) < 0)
+	if (policy_render(fixture->pool, &event, "two", &prompt, &kind, &err) < 0)
 		fail_msg("%s", err.text);
-	assert_false(needs);
+	assert_int_equal(kind, RENDERED_TEXT);
 	assert_non_null(strstr(prompt.bytes, "two: It breaks \xef\xbf\xbd"));
-	assert_int_equal(policy_render(fixture->pool, &event, "nobody", &prompt, &needs, &err), -1);
+	assert_int_equal(policy_render(fixture->pool, &event, "nobody", &prompt, &kind, &err), -1);
 	assert_non_null(strstr(err.text, "nobody"));
 	buf_done(&prompt);
 }
@@ -168,16 +168,16 @@ static void a_prompt_may_need_the_issue(void **state)
 	struct policy_event event = { .body = body, .body_len = strlen(body) };
 	struct buf prompt = { 0 };
 	struct err err;
-	bool needs = false;
+	enum policy_rendered kind = RENDERED_EVENT;
 
 	use(fixture, "policies/render.lua",
 	    "return function(event) return \"do \" .. event.issue.description end\n");
-	assert_int_equal(policy_render(fixture->pool, &event, "one", &prompt, &needs, &err), 0);
-	assert_true(needs);
+	assert_int_equal(policy_render(fixture->pool, &event, "one", &prompt, &kind, &err), 0);
+	assert_int_equal(kind, RENDERED_NEEDS_ISSUE);
 	assert_int_equal(prompt.len, 0);
 	event.completion = "{\"issue\":{\"title\":\"T\",\"description\":\"the thing\"}}";
-	assert_int_equal(policy_render(fixture->pool, &event, "one", &prompt, &needs, &err), 0);
-	assert_false(needs);
+	assert_int_equal(policy_render(fixture->pool, &event, "one", &prompt, &kind, &err), 0);
+	assert_int_equal(kind, RENDERED_TEXT);
 	assert_string_equal(prompt.bytes, "do the thing");
 	buf_done(&prompt);
 }
