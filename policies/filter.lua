@@ -13,6 +13,10 @@ local task_mention = when.event "task.comment_requested"
 return rules {
   { "unknown shape",        when.event "unknown",            ignore "neither a webhook event nor an AI task" },
 
+  -- An event or an AI task that comes through the tunnel is taken as if OpenPR had sent it; anything else that comes so
+  -- is work because the control plane says it.
+  { "tunnel dispatch",      when.event "tunnel.dispatch",    accept },
+
   -- Work that is void now.  Stopping it is right whoever did this, but an agent that hands its issue on by itself is
   -- not stopped for it.  OpenPR tells of a bot taken off an issue without naming the bot as asked.
   { "issue deleted",        when.event "issue.deleted",      cancel "the issue is deleted" },

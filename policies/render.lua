@@ -6,6 +6,7 @@
 return function(event, agent)
   if agent.type == "webhook" then return nil end
   local name = agent.prompt_template or "default.txt"
+  if event.dispatch.text then name = "dispatch.txt" end -- the control plane's own words
   if event.kind == "mention" then name = agent.mention_template or "mention.txt" end
   local prompt = template(name)
   if agent.reports == "agent" then prompt = prompt .. template "reports.txt" end

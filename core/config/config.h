@@ -93,6 +93,10 @@ struct config {
 		size_t bot_count;
 	} openpr;
 
+	struct {
+		bool skip_filter; /* a dispatch is work because the control plane says so */
+	} tunnel;
+
 	struct config_agent *agents; /* sorted by name */
 	size_t agent_count;
 

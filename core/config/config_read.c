@@ -39,6 +39,7 @@ static const struct field config_fields[] = {
 	FIELD("openpr.api_url", TEXT, openpr.api_url),
 	FIELD("openpr.token", TEXT, openpr.token),
 	FIELD("openpr.mcp_url", TEXT, openpr.mcp_url),
+	FIELD("tunnel.skip_filter", BOOL, tunnel.skip_filter),
 	FIELD("queue.path", TEXT, queue.path),
 	FIELD("queue.max_attempts", INT, queue.max_attempts),
 	FIELD("queue.keep_days", INT64, queue.keep),

@@ -122,6 +122,24 @@ static void hide_all_secrets(struct decided *decided)
 	hide_secrets(policy->filter_rule, sizeof(policy->filter_rule));
 }
 
+static void say_empty(struct decided *decided)
+{
+	decided->decision = (struct store_decision){
+		.action = ACTION_IGNORE,
+		.rule = "empty dispatch",
+		.reason = "the dispatch has neither a body nor an issue",
+	};
+}
+
+/* OpenPR is told of a dispatch as of a webhook, if it can be told. */
+static bool is_quiet(struct pipeline *pipeline, const struct config *config,
+		     const struct store_event *stored)
+{
+	return stored->source == SOURCE_TUNNEL &&
+	       (!config->openpr.api_url ||
+		!identity_token(pipeline->identity, config, stored->bot_id, stored->bot_name));
+}
+
 void decide(struct pipeline *pipeline, const struct config *config, const struct event *event,
 	    int64_t patience, struct decided *decided)
 {
@@ -142,8 +160,11 @@ void decide_at(struct pipeline *pipeline, const struct config *config, const str
 		.completion = stored->completion,
 		.ours = ours,
 		.now = now,
+		.skip_filter = config->tunnel.skip_filter,
 	};
-	if (patience <= 0) {
+	if (event_is_empty(event)) {
+		say_empty(decided);
+	} else if (patience <= 0) {
 		err_set(&err, ERR_FULL,
 			"the policy workers are busy; decided as soon as one is free");
 		hold(decided, &err);
@@ -154,6 +175,7 @@ void decide_at(struct pipeline *pipeline, const struct config *config, const str
 	}
 	json_decref(ours);
 	hide_all_secrets(decided);
+	decided->decision.quiet = is_quiet(pipeline, config, stored);
 
 	if (decided->decision.action == ACTION_ACCEPT && lacks_token(pipeline, config, stored)) {
 		decided->decision.action = ACTION_NO_AGENT;

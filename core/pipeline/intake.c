@@ -1,6 +1,5 @@
 #include "pipeline/intake.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,49 +9,24 @@
 #include "pipeline/answer.h"
 #include "pipeline/decide.h"
 #include "pipeline/event.h"
+#include "pipeline/lane.h"
 
-#define DECIDERS 2	    /* threads for events, one policy worker each */
-#define AI_THREADS 2	    /* threads for AI tasks */
 #define PATIENCE 2000	    /* ms an event may wait for its decision; OpenPR hangs up after 10 s */
 #define UNDECIDED_PAUSE 500 /* ms between two looks for undecided events */
 #define UNDECIDED_PATIENCE 10000
-
-/* One verified body on its way to its answer. */
-struct submission {
-	struct submission *next;
-	struct intake *intake;
-	struct event *event;
-	void *body; /* until it is parsed */
-	size_t len;
-	int64_t received_at, since; /* wall and monotonic ms */
-	pipeline_answer_fn *answer;
-	void *ctx;
-};
-
-struct lane {
-	struct intake *intake;
-	pthread_mutex_t lock;
-	pthread_cond_t more;
-	struct submission *first, **last;
-	bool stop;
-	pthread_t threads[DECIDERS > AI_THREADS ? DECIDERS : AI_THREADS];
-	int started;
-};
+#define DISPATCHES 64			    /* that are not on disk yet */
+#define DISPATCH_BYTES (64LL * 1024 * 1024) /* of their bodies */
 
 struct intake {
 	struct pipeline *pipeline;
 	struct lane events, ai_tasks;
+	atomic_llong dispatches, dispatch_bytes;
 	pthread_t undecided;
 	bool undecided_started;
 	atomic_bool stop;
 };
 
-static void submission_free(struct submission *submission)
-{
-	event_free(submission->event);
-	free(submission->body);
-	free(submission);
-}
+/* ---- answers ---- */
 
 static void reply(struct submission *submission, struct pipeline_answer answer)
 {
@@ -60,63 +34,23 @@ static void reply(struct submission *submission, struct pipeline_answer answer)
 	submission_free(submission);
 }
 
-/* ---- lanes ---- */
-
-static void lane_put(struct lane *lane, struct submission *submission)
+/* err: it is not on disk. */
+static void tell(struct submission *submission, const struct err *err)
 {
-	pthread_mutex_lock(&lane->lock);
-	submission->next = NULL;
-	*lane->last = submission;
-	lane->last = &submission->next;
-	pthread_cond_signal(&lane->more);
-	pthread_mutex_unlock(&lane->lock);
+	struct intake *intake = submission->intake;
+
+	atomic_fetch_sub(&intake->dispatches, 1);
+	atomic_fetch_sub(&intake->dispatch_bytes, (long long)submission->len);
+	submission->dispatched(submission->ctx, event_stored(submission->event)->dispatch_id, err);
+	submission_free(submission);
 }
 
-static struct submission *lane_take(struct lane *lane)
+static void refuse(struct submission *submission, int status, const struct err *err)
 {
-	pthread_mutex_lock(&lane->lock);
-	while (!lane->first && !lane->stop)
-		pthread_cond_wait(&lane->more, &lane->lock);
-	struct submission *submission = lane->first;
-	if (submission) {
-		lane->first = submission->next;
-		if (!lane->first)
-			lane->last = &lane->first;
-	}
-	pthread_mutex_unlock(&lane->lock);
-	return submission;
-}
-
-static void lane_init(struct lane *lane, struct intake *intake)
-{
-	lane->intake = intake;
-	lane->last = &lane->first;
-	pthread_mutex_init(&lane->lock, NULL);
-	pthread_cond_init(&lane->more, NULL);
-}
-
-static int lane_start(struct lane *lane, int threads, void *(*run)(void *), struct err *err)
-{
-	for (; lane->started < threads; lane->started++)
-		if (pthread_create(&lane->threads[lane->started], NULL, run, lane) != 0)
-			return err_set(err, ERR_IO, "cannot start an intake thread");
-	return 0;
-}
-
-static void lane_stop(struct lane *lane)
-{
-	pthread_mutex_lock(&lane->lock);
-	lane->stop = true;
-	pthread_cond_broadcast(&lane->more);
-	pthread_mutex_unlock(&lane->lock);
-	for (; lane->started > 0; lane->started--)
-		pthread_join(lane->threads[lane->started - 1], NULL);
-}
-
-static void lane_done(struct lane *lane)
-{
-	pthread_mutex_destroy(&lane->lock);
-	pthread_cond_destroy(&lane->more);
+	if (submission->dispatched)
+		tell(submission, err);
+	else
+		reply(submission, answer_error(status, err->text));
 }
 
 /* ---- one event ---- */
@@ -146,12 +80,17 @@ static void answered(void *ctx, int rc, const struct store_answer *stored, const
 		counters_add(counters, COUNT_UNAVAILABLE);
 		log_event(LOG_LEVEL_ERROR, "not stored", "name", event->name, "why", err->text,
 			  NULL);
-		reply(submission, answer_error(503, "the event could not be stored; try again"));
+		struct err said;
+		err_set(&said, err->code, "the event could not be stored; try again");
+		refuse(submission, 503, &said);
 		return;
 	}
 	counters_status(counters, stored->status);
 	log_answer(event, stored);
-	reply(submission, answer_stored(event, stored));
+	if (submission->dispatched)
+		tell(submission, NULL);
+	else
+		reply(submission, answer_stored(event, stored));
 }
 
 static void hold_incomplete(struct decided *decided, const struct err *err)
@@ -176,8 +115,10 @@ static void decide_and_store(struct submission *submission, const struct config 
 		pipeline_identify(pipeline, openpr, config);
 		const bool known =
 		    store_ai_task_known(pipeline->store, stored->ai_task_id, stored->join_key);
+		/* Nobody repeats a dispatch for want of an answer of OpenPR's. */
 		if (!known &&
-		    decide_complete(pipeline, config, openpr, submission->event, &err) < 0) {
+		    decide_complete(pipeline, config, openpr, submission->event, &err) < 0 &&
+		    stored->source != SOURCE_TUNNEL) {
 			hold_incomplete(&decided, &err);
 			goto store;
 		}
@@ -207,6 +148,8 @@ static bool understand(struct submission *submission, const struct config *confi
 	struct counters *counters = &submission->intake->pipeline->counters;
 	struct err err;
 
+	if (submission->dispatched)
+		return true;
 	submission->event =
 	    event_parse(submission->body, submission->len, submission->received_at, &err);
 	if (!submission->event) {
@@ -219,6 +162,7 @@ static bool understand(struct submission *submission, const struct config *confi
 
 	switch (event_shape(submission->event)) {
 	case EVENT_UNKNOWN:
+	case EVENT_DISPATCH:
 		counters_add(counters, COUNT_IGNORED);
 		reply(submission, answer_unknown());
 		return false;
@@ -268,7 +212,7 @@ static void *run_ai_tasks(void *arg)
 		if (openpr)
 			decide_and_store(submission, config, openpr);
 		else
-			reply(submission, answer_error(503, err.text));
+			refuse(submission, 503, &err);
 		config_unref(config);
 	}
 	openpr_free(openpr);
@@ -287,8 +231,7 @@ static bool decide_oldest(struct intake *intake)
 	if (store_next_undecided(pipeline->store, &stored, &err) < 0 || !stored)
 		return false;
 
-	struct event *event = event_parse(stored->event.body, stored->event.body_len,
-					  stored->event.received_at, &err);
+	struct event *event = event_restore(&stored->event, &err);
 	struct config *config = pipeline_config(pipeline);
 	struct decided decided;
 	struct store_answer answer;
@@ -340,8 +283,8 @@ struct intake *intake_new(struct pipeline *pipeline, struct err *err)
 
 int intake_start(struct intake *intake, struct err *err)
 {
-	if (lane_start(&intake->events, DECIDERS, run_events, err) < 0 ||
-	    lane_start(&intake->ai_tasks, AI_THREADS, run_ai_tasks, err) < 0)
+	if (lane_start(&intake->events, run_events, err) < 0 ||
+	    lane_start(&intake->ai_tasks, run_ai_tasks, err) < 0)
 		return -1;
 	if (pthread_create(&intake->undecided, NULL, run_undecided, intake) != 0)
 		return err_set(err, ERR_IO, "cannot start an intake thread");
@@ -373,6 +316,40 @@ void intake_submit(struct intake *intake, const void *body, size_t len, pipeline
 		.ctx = ctx,
 	};
 	lane_put(&intake->events, submission);
+}
+
+int intake_dispatch(struct intake *intake, const json_t *payload, pipeline_dispatched_fn *done,
+		    void *ctx, struct err *err)
+{
+	struct submission *submission = calloc(1, sizeof(*submission));
+	const int64_t now = clock_wall();
+
+	counters_add(&intake->pipeline->counters, COUNT_RECEIVED);
+	if (!submission)
+		return err_set(err, ERR_NOMEM, "no memory for a dispatch");
+	*submission = (struct submission){
+		.intake = intake,
+		.event = event_parse_dispatch(payload, now, err),
+		.received_at = now,
+		.since = clock_mono(),
+		.dispatched = done,
+		.ctx = ctx,
+	};
+	if (!submission->event) {
+		counters_add(&intake->pipeline->counters, COUNT_INVALID);
+		submission_free(submission);
+		return -1;
+	}
+	submission->len = event_stored(submission->event)->body_len;
+	if (atomic_load(&intake->dispatches) >= DISPATCHES ||
+	    atomic_load(&intake->dispatch_bytes) >= DISPATCH_BYTES) {
+		submission_free(submission);
+		return err_set(err, ERR_FULL, "%d dispatches are not stored yet", DISPATCHES);
+	}
+	atomic_fetch_add(&intake->dispatches, 1);
+	atomic_fetch_add(&intake->dispatch_bytes, (long long)submission->len);
+	lane_put(&intake->events, submission);
+	return 0;
 }
 
 void intake_stop(struct intake *intake)

@@ -12,6 +12,8 @@ struct intake *intake_new(struct pipeline *pipeline, struct err *err);
 int intake_start(struct intake *intake, struct err *err);
 void intake_submit(struct intake *intake, const void *body, size_t len, pipeline_answer_fn *answer,
 		   void *ctx);
+int intake_dispatch(struct intake *intake, const json_t *payload, pipeline_dispatched_fn *done,
+		    void *ctx, struct err *err);
 /* Answers what is queued and joins the threads. */
 void intake_stop(struct intake *intake);
 void intake_free(struct intake *intake); /* accepts NULL */

@@ -28,6 +28,9 @@ struct pipeline {
 	struct counters counters;
 	struct breakers *breakers; /* of the targets of agents behind HTTP */
 	atomic_bool stop;	   /* ends conversations with OpenPR */
+	pthread_mutex_t listening; /* guards the next two, held while they are called */
+	store_wake_fn *wake;
+	void *wake_ctx;
 	struct intake *intake;
 	struct dispatcher *dispatcher;
 	struct reporter *reporter;

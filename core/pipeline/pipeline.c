@@ -31,6 +31,18 @@ static void work_came(void *ctx)
 
 	dispatcher_wake(pipeline->dispatcher);
 	reporter_wake(pipeline->reporter);
+	pthread_mutex_lock(&pipeline->listening);
+	if (pipeline->wake)
+		pipeline->wake(pipeline->wake_ctx);
+	pthread_mutex_unlock(&pipeline->listening);
+}
+
+void pipeline_on_work(struct pipeline *pipeline, store_wake_fn *wake, void *ctx)
+{
+	pthread_mutex_lock(&pipeline->listening);
+	pipeline->wake = wake;
+	pipeline->wake_ctx = ctx;
+	pthread_mutex_unlock(&pipeline->listening);
 }
 
 static void breaker_changed(void *ctx, const char *target, bool open)
@@ -53,6 +65,7 @@ struct pipeline *pipeline_new(struct config *config, struct store *store, struct
 		return NULL;
 	}
 	pthread_mutex_init(&pipeline->lock, NULL);
+	pthread_mutex_init(&pipeline->listening, NULL);
 	pipeline->config = config_ref(config);
 	pipeline->store = store;
 	pipeline->pool = pool;
@@ -100,6 +113,12 @@ void pipeline_submit(struct pipeline *pipeline, const void *body, size_t len,
 		     pipeline_answer_fn *answer, void *ctx)
 {
 	intake_submit(pipeline->intake, body, len, answer, ctx);
+}
+
+int pipeline_dispatch(struct pipeline *pipeline, const json_t *payload,
+		      pipeline_dispatched_fn *done, void *ctx, struct err *err)
+{
+	return intake_dispatch(pipeline->intake, payload, done, ctx, err);
 }
 
 void pipeline_reload(struct pipeline *pipeline, struct config *config)
@@ -150,6 +169,7 @@ void pipeline_free(struct pipeline *pipeline)
 	breakers_free(pipeline->breakers);
 	config_unref(pipeline->config);
 	pthread_mutex_destroy(&pipeline->lock);
+	pthread_mutex_destroy(&pipeline->listening);
 	free(pipeline);
 }
 

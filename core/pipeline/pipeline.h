@@ -41,6 +41,21 @@ typedef void pipeline_answer_fn(void *ctx, struct pipeline_answer *answer);
 void pipeline_submit(struct pipeline *pipeline, const void *body, size_t len,
 		     pipeline_answer_fn *answer, void *ctx);
 
+/*
+ * The payload of a task.dispatch (docs/tunnel.md), which goes the way of a webhook from here on.
+ * Never blocks; the payload is copied.  0: `done` comes once, from another thread: without err the
+ * dispatch is on disk with the ack that it is owed.  -1, and `done` never comes: ERR_INVALID, what
+ * is wrong with it; ERR_FULL, too many are on their way: it may come again.  Not after
+ * pipeline_stop().
+ */
+typedef void pipeline_dispatched_fn(void *ctx, const char *run_id, const struct err *err);
+int pipeline_dispatch(struct pipeline *pipeline, const json_t *payload,
+		      pipeline_dispatched_fn *done, void *ctx, struct err *err);
+
+/* Somebody else who wants to know when the store has work (store_on_work()); NULL: nobody any more,
+ * and nobody is inside.  `wake` must not block. */
+void pipeline_on_work(struct pipeline *pipeline, store_wake_fn *wake, void *ctx);
+
 /* A new configuration is in force (its policies are already in the pool). */
 void pipeline_reload(struct pipeline *pipeline, struct config *config);
 

@@ -58,8 +58,7 @@ int pipeline_release(struct pipeline *pipeline, const char *event_id, json_t **a
 	if (store_releasable(pipeline->store, event_id, &stored, err) < 0)
 		return -1;
 
-	struct event *event =
-	    event_parse(stored->event.body, stored->event.body_len, stored->event.received_at, err);
+	struct event *event = event_restore(&stored->event, err);
 	int rc = event ? 0 : -1;
 	if (event && stored->event.completion)
 		rc = event_complete(event, stored->event.completion, err);

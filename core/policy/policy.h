@@ -68,6 +68,7 @@ struct policy_event {
 	const char *completion; /* JSON {"issue": {...}} fetched over REST, or NULL */
 	const json_t *ours;	/* ids we write as; array or NULL */
 	int64_t now;		/* wall ms that now() gives */
+	bool skip_filter;	/* policy_decide(): of a dispatch, only route is asked */
 };
 
 enum policy_action { POLICY_ACCEPT, POLICY_IGNORE, POLICY_CANCEL, POLICY_NO_AGENT };

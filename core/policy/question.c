@@ -39,7 +39,8 @@ int question_write(struct buf *out, const struct policy_event *event, const char
 		return err_set(err, ERR_POLICY, "the event is too large for a policy");
 	if (buf_appendf(out, "{\"now\":%" PRId64 ".%03d", now / 1000, (int)(now % 1000)) < 0 ||
 	    put_json(out, "ours", event->ours) < 0 || put_agent(out, agent) < 0 ||
-	    put_json(out, "run", run) < 0)
+	    put_json(out, "run", run) < 0 ||
+	    (event->skip_filter && put(out, ",\"skip_filter\":true") < 0))
 		goto nomem;
 	if (event->completion &&
 	    (put(out, ",\"completion\":") < 0 || put(out, event->completion) < 0))

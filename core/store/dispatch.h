@@ -23,6 +23,9 @@ int store_next_telling(struct store *store, int64_t seq, struct store_telling *t
 /* The control plane has certainly read it.  Nothing happens to one that is not owed (any more). */
 int store_told(struct store *store, int64_t seq, struct err *err);
 
+/* The same without waiting for the disk; if it is lost, it is told once more. */
+void store_told_soon(struct store *store, int64_t seq);
+
 /*
  * task.cancel: what stands for this run_id is stopped, also for others that joined it.  One that
  * has its result is owed it again; one that never came is remembered as cancelled.  ERR_INVALID: no

@@ -92,6 +92,23 @@ int store_told(struct store *store, int64_t seq, struct err *err)
 	return store_write(store, told_job, &seq, err);
 }
 
+static void told_done(void *arg, int rc, const struct err *err)
+{
+	(void)rc;
+	(void)err;
+	free(arg);
+}
+
+void store_told_soon(struct store *store, int64_t seq)
+{
+	int64_t *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		return;
+	*copy = seq;
+	writer_post(store->writer, told_job, told_done, copy, sizeof(*copy));
+}
+
 /* ---- how far they are ---- */
 
 static const char unfinished[] =

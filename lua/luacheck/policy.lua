@@ -17,8 +17,8 @@ local read_globals = {
   json = fields "decode encode",
   log = fields "debug info warn",
   text = fields "balance clean clip code contains ends fence line replace split starts tail trim",
-  when = fields [[actor added ai_task always assigned bot event field for_bot gone human kind label mentioned ours
-                  own_echo priority project reason removed state unassigned]],
+  when = fields [[actor added ai_task always assigned bot dispatched event field for_bot gone human kind label mentioned
+                  ours own_echo priority project reason removed state unassigned]],
   math = fields [[abs acos asin atan ceil cos deg exp floor fmod huge log max maxinteger min mininteger modf pi rad
                   random randomseed sin sqrt tan tointeger type ult]],
   string = fields "byte char find format gmatch gsub len lower match pack packsize rep reverse sub unpack upper",

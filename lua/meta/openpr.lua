@@ -42,6 +42,12 @@
 ---@field type? string
 ---@field attempt? integer
 
+---@class openpr.Dispatch
+---@field run_id? string  the control plane's id; nil unless the event came through the tunnel
+---@field agent? string  the agent that the control plane wants
+---@field issue_id? string
+---@field text? string  its body, where that is neither an event nor an AI task of OpenPR's
+
 ---@class openpr.Event
 ---@field id? string
 ---@field name string  "issue.assigned", "comment.created", "task.issue_assigned", ...
@@ -57,6 +63,7 @@
 ---@field mentions string[]  ids
 ---@field changes table  as OpenPR sends it
 ---@field task openpr.Task
+---@field dispatch openpr.Dispatch
 ---@field payload table  the whole body
 
 ---@class openpr.Agent
@@ -135,6 +142,7 @@ function rules(list) end
 ---@field unassigned openpr.Condition  it is known not to be
 ---@field mentioned openpr.Condition  the comment mentions the bot
 ---@field ai_task openpr.Condition
+---@field dispatched openpr.Condition  it came through the tunnel
 ---@field gone openpr.Condition  OpenPR has no such issue any more
 ---@field event fun(glob: string): openpr.Condition
 ---@field kind fun(glob: string): openpr.Condition

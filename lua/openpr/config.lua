@@ -223,6 +223,8 @@ local tunnel = s.record {
     Seconds between two signs of life.]] } },
   { "reconnect_secs", s.duration { plain = AS_SECONDS, default = 3, min = 1, max = HOUR, doc = [[
     Seconds before the first attempt to connect again.]] } },
+  { "skip_filter", s.boolean { default = false, doc = [[
+    Every dispatch is work, whatever `policies/filter.lua` would say of it.]] } },
   { "ca_file", s.path { shown = "the system's", doc = "Certificates that the tunnel's server is checked against." } },
 }
 

@@ -44,6 +44,17 @@ local function actor(body, ours)
   return { id = id, name = str(value.name), kind = str(value.entity_type), ours = id ~= nil and contains(ours, id) }
 end
 
+-- What came through the tunnel stands in a wrapper of ours (core/pipeline/dispatch.c), which no webhook can make.  The
+-- body, and what the dispatch says beside it; nothing for an event that did not come so.
+local function unwrapped(body)
+  local dispatch = table_of(body.dispatch)
+  if str(body.event) or str(body.task_id) or next(dispatch) == nil then return body, {}, false end
+  return table_of(dispatch.body), {
+    run_id = str(dispatch.run_id), agent = str(dispatch.agent), issue_id = str(dispatch.issue_id),
+    text = str(dispatch.text),
+  }, dispatch.plain == true
+end
+
 local function bot(body, is_task)
   if is_task then
     return { id = str(body.ai_participant_id), name = str(body.ai_participant_name),
@@ -74,7 +85,7 @@ end
 local function text_of(value) return type(value) == "string" and value or nil end
 
 -- What the envelope says of the issue, then what OpenPR told when it was asked.
-local function issue(body, is_task, completion, labels)
+local function issue(body, is_task, completion, labels, dispatch, is_plain)
   local data, task = table_of(body.data), table_of(body.payload)
   local sent, told = is_task and {} or table_of(data.issue), table_of(completion.issue)
   local whole = type(sent.description) == "string" and type(sent.label_ids) == "table"
@@ -83,7 +94,8 @@ local function issue(body, is_task, completion, labels)
   local comment = table_of(data.comment)
 
   local one = {
-    id = str(sent.id) or (is_task and (str(task.issue_id) or reference)) or str(comment.issue_id),
+    id = is_plain and dispatch.issue_id or str(sent.id) or (is_task and (str(task.issue_id) or reference))
+      or str(comment.issue_id) or dispatch.issue_id,
     key = str(sent.key),
     title = text_of(sent.title) or text_of(told.title),
     description = text_of(sent.description) or text_of(told.description),
@@ -137,25 +149,27 @@ end
 -- input: { body, completion, ours } as the host gives it; labels: id -> name.  With `missing`, a function that raises,
 -- fields which only OpenPR knows are asked for when they are read; without, they are nil and lists are empty.
 function M.new(input, labels, missing)
-  local body, completion = table_of(input.body), table_of(input.completion)
-  local is_task = str(body.event) == nil and str(body.task_id) ~= nil
+  local body, dispatch, is_plain = unwrapped(table_of(input.body))
+  local completion = table_of(input.completion)
+  local is_task = not is_plain and str(body.event) == nil and str(body.task_id) ~= nil
   local task_type = is_task and (str(body.task_type) or "unknown") or nil
   local project = named(body.project)
   local event = {
     id = str(body.id) or str(body.task_id),
-    name = is_task and "task." .. task_type or str(body.event) or "unknown",
+    name = is_plain and "tunnel.dispatch" or is_task and "task." .. task_type or str(body.event) or "unknown",
     reason = str(is_task and body.trigger_kind or table_of(body.bot_context).trigger_reason),
     timestamp = str(body.timestamp),
     workspace = named(body.workspace),
     project = project,
     actor = actor(body, input.ours),
     bot = bot(body, is_task),
-    issue = issue(body, is_task, completion, labels),
+    issue = issue(body, is_task, completion, labels, dispatch, is_plain),
     comment = comment(body, is_task),
     mentions = texts(table_of(body.data).mentions),
     changes = copy(table_of(table_of(body.data).changes)),
     task = { id = is_task and str(body.task_id) or nil, type = task_type,
              attempt = is_task and math.tointeger(body.attempts) or nil },
+    dispatch = dispatch,
     payload = copy(body),
   }
   event.kind = KINDS[event.name] or "other"

@@ -111,6 +111,7 @@ local PLAIN = {
   always = function() return true end,
   for_bot = function(e) return e.bot.asked end,
   ai_task = function(e) return e.task.id ~= nil end,
+  dispatched = function(e) return e.dispatch.run_id ~= nil end,
   human = function(e) return e.actor.kind == "human" end,
   own_echo = function(e) return lists({ e.bot.id }, e.actor.id) end,
   ours = function(e) return e.actor.ours end,

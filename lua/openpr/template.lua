@@ -43,6 +43,7 @@ local VALUES = {
   actor_name = { get = function(e) return first(e.actor.name, "somebody") end },
   comment_text = { long = true, most = 128 * 1024, get = function(e) return e.comment.body end },
   comment_author = { get = function(e) return first(e.comment.author, e.actor.name, "somebody") end },
+  dispatch_text = { long = true, most = 128 * 1024, get = function(e) return e.dispatch.text end },
   agent_name = { get = function(_, agent) return agent.name end },
   bot_name = { get = function(e) return first(e.bot.name, e.bot.id) end },
   event_name = { get = function(e) return e.name end },

@@ -47,7 +47,9 @@ local function deploy_here(opts, dir, logged)
     files[name] = opts.files and opts.files[name] or dir and read(("%s/%s.lua"):format(dir, hook)) or read(name)
     if not files[name] then error("there is no " .. name, 0) end
   end
-  for _, name in ipairs { "default.txt", "mention.txt" } do templates[name] = read("templates/" .. name) end
+  for _, name in ipairs { "default.txt", "dispatch.txt", "mention.txt" } do
+    templates[name] = read("templates/" .. name)
+  end
   merged(templates, opts.templates)
 
   package.loaded["openpr.worker"] = nil -- a worker of its own: it holds the policies in force
@@ -154,6 +156,19 @@ function M.mentioned(fields)
     issue = { id = M.ISSUE, key = "CORE-A1B2C3D4", title = fields.title or "Login fails" },
     mentions = fields.mentions or { fields.bot and fields.bot.id or M.BOT },
   }, fields)
+end
+
+-- What came through the tunnel: one of the events here, or with `text` the body of a dispatch that is none.  fields:
+-- run_id, agent, issue_id, text, body, completion.
+function M.dispatched(event, fields)
+  fields = fields or {}
+  return {
+    now = 1790756401, completion = fields.completion, ours = event and event.ours,
+    body = { dispatch = {
+      run_id = fields.run_id or "r1", agent = fields.agent, issue_id = fields.issue_id, text = fields.text,
+      plain = not event or nil, body = event and event.body or fields.body,
+    } },
+  }
 end
 
 -- Any other event about an issue, such as "issue.updated" with reason "assigned".

@@ -80,7 +80,8 @@ end
 
 local function no_agent_for(input)
   local bot = event.new(input, {}).bot
-  return ("no agent for bot %q"):format(bot.name or bot.id or "?")
+  if not (bot.name or bot.id) then return "no agent: no bot is named, and there is no agents.default" end
+  return ("no agent for bot %q"):format(bot.name or bot.id)
 end
 
 local function clipped(reason) return text.clip(text.line(reason), LONGEST_REASON) end
@@ -94,8 +95,22 @@ local function targets_of(given, host)
   return host.json_array(targets)
 end
 
+-- The control plane named the agent: route is not asked.
+local function dispatched(agent, filter_rule, host)
+  local rule = "agent of the dispatch"
+  if bundle.agents[agent] then
+    local targets = host.json_array { { agent = agent } }
+    return { action = "accept", rule = rule, filter_rule = filter_rule, targets = targets }
+  end
+  return { action = "no_agent", rule = rule, filter_rule = filter_rule,
+           reason = clipped(("no agent %q in config.lua"):format(agent)) }
+end
+
+local SKIPPED = { action = "accept", rule = "filter skipped" }
+
 local function decide(input, host, asking)
-  local filter = asking("filter", input, host)
+  local dispatch = event.new(input, {}).dispatch
+  local filter = dispatch.run_id and input.skip_filter and SKIPPED or asking("filter", input, host)
   if not filter then
     return { action = "ignore", rule = "no rule", filter_rule = "no rule", reason = "no rule of filter.lua matched" }
   end
@@ -103,6 +118,7 @@ local function decide(input, host, asking)
     return { action = filter.action, rule = filter.rule, filter_rule = filter.rule,
              reason = clipped(filter.reason or filter.rule) }
   end
+  if dispatch.agent then return dispatched(dispatch.agent, filter.rule, host) end
   local route = asking("route", input, host)
   if not route or (route.action == "to" and #route.targets == 0) then
     return { action = "no_agent", rule = route and route.rule or "no rule", filter_rule = filter.rule,

@@ -187,3 +187,30 @@ describe("a field that only OpenPR knows", function()
     assert.is_false(asked)
   end)
 end)
+
+describe("an event", function()
+  it("is the same in a dispatch, which adds what the control plane says", function()
+    local inside = event.new(testing.dispatched(testing.assigned(),
+      { run_id = "r7", agent = "codex", issue_id = "other" }), {})
+    local bare = event.new(testing.assigned(), {})
+    assert.same({ run_id = "r7", agent = "codex", issue_id = "other" }, inside.dispatch)
+    assert.same({}, bare.dispatch)
+    inside.dispatch = bare.dispatch
+    assert.same(bare, inside)
+  end)
+
+  it("has a name of its own for a dispatch that carries no event", function()
+    local fields = { text = "Do it", issue_id = testing.ISSUE, body = { task_id = "t" } }
+    local one = event.new(testing.dispatched(nil, fields), {})
+    assert.same({ "tunnel.dispatch", "other", testing.ISSUE }, { one.name, one.kind, one.issue.id })
+    assert.is_nil(one.task.id)
+    assert.equal("t", one.payload.task_id)
+  end)
+
+  it("is no dispatch because a body of OpenPR's says so", function()
+    for _, input in ipairs { testing.assigned(), testing.task() } do
+      input.body.dispatch = { run_id = "r1", agent = "codex", body = {} }
+      assert.same({}, event.new(input, {}).dispatch)
+    end
+  end)
+end)

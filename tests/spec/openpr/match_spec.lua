@@ -35,6 +35,7 @@ describe("a condition", function()
     { "mentioned", testing.mentioned(), testing.mentioned { mentions = { "x" } } },
     { "mentioned", testing.mentioned(), testing.assigned() },
     { "ai_task", testing.task(), testing.assigned() },
+    { "dispatched", testing.dispatched(testing.assigned()), testing.assigned() },
     { "gone", testing.task(nil, { completion = { missing = "issue" } }), testing.task() },
   }
   for n, case in ipairs(cases) do

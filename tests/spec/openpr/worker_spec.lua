@@ -48,6 +48,38 @@ describe("decide", function()
                   reason = 'no agent for bot "default"' }, answer)
   end)
 
+  it("skips the filter for a dispatch alone", function()
+    local policies = with { filter = "return function() return ignore 'no' end" }
+    local event = testing.dispatched(testing.assigned())
+    event.skip_filter = true
+    assert.same({ "accept", "filter skipped", "bot name" },
+      { policies.decide(event).action, policies.decide(event).filter_rule, policies.decide(event).rule })
+    event = testing.assigned()
+    event.skip_filter = true
+    assert.equal("ignore", policies.decide(event).action)
+  end)
+
+  it("lets a dispatch name its agent, without asking route", function()
+    local policies = with({ route = "return function() error 'asked' end" },
+      { agents = { reviewer = { type = "cli" } } })
+    local answer = policies.decide(testing.dispatched(testing.assigned(), { agent = "reviewer" }))
+    assert.same({ action = "accept", rule = "agent of the dispatch", filter_rule = "assigned to the bot",
+                  targets = { { agent = "reviewer" } } }, answer)
+  end)
+
+  it("has no agent for a dispatch that names one that is not configured", function()
+    local answer = with({}).decide(testing.dispatched(testing.assigned(), { agent = "nobody" }))
+    assert.same({ action = "no_agent", rule = "agent of the dispatch", filter_rule = "assigned to the bot",
+                  reason = 'no agent "nobody" in config.lua' }, answer)
+  end)
+
+  it("says what is missing where no bot is named", function()
+    local policies = with({}, { agents = { reviewer = { type = "cli" } } })
+    local answer = policies.decide(testing.dispatched(nil, { text = "Do it" }))
+    assert.same({ "no_agent", "no agent: no bot is named, and there is no agents.default" },
+      { answer.action, answer.reason })
+  end)
+
   it("lets the route ignore and cancel", function()
     for _, action in ipairs { "ignore", "cancel" } do
       local answer = with({ route = ("return function() return %s 'late' end"):format(action) })
@@ -236,7 +268,7 @@ describe("render", function()
     { "return {}", "returned a table" },
     { "return ' \\n'", "returned an empty text" },
     { "return ('x'):rep(600000)", "the prompt has 600000 bytes, more than " .. template.LARGEST_PROMPT },
-    { "return template 'none.txt'", 'no template "none.txt" %(have: default.txt, mention.txt%)' },
+    { "return template 'none.txt'", 'no template "none.txt" %(have: default.txt, dispatch.txt, mention.txt%)' },
     { "return template()", 'no template "nil"' },
     { "return template('default.txt', { issue_title = 'x' })", "names of your own begin with my_" },
     { "return template('default.txt', 7)", "a table of my_... texts" },

@@ -80,6 +80,10 @@ describe("policies/filter.lua", function()
     { "a mention whose issue is gone", mention_task { completion = { missing = "issue" } }, "ignore", "issue gone" },
     { "an AI task of an issue that another has by now", task(told { assignee_id = OTHER }), "ignore",
       "no longer assigned" },
+    { "what the control plane says", testing.dispatched(nil, { text = "Do it" }), "accept", "tunnel dispatch" },
+    { "an assignment in a dispatch", testing.dispatched(testing.assigned()), "accept", "assigned to the bot" },
+    { "an AI task in a dispatch", testing.dispatched(testing.task()), "accept", "AI task: assigned" },
+    { "an edit in a dispatch", testing.dispatched(testing.other("issue.updated", "assigned")), "ignore", "edit" },
     { "something else", { body = { hello = "world" } }, "ignore", "unknown shape" },
   }
   for _, case in ipairs(cases) do

@@ -36,6 +36,35 @@ describe("policies/render.lua", function()
     has(told, "```text\n1. open\n2. log in\n```")
   end)
 
+  it("quotes what a dispatch says in its own words", function()
+    local told = prompt(testing.dispatched(nil, { text = "Tidy up\n```\nthe cellar" }))
+    has(told, "Tidy up\n```\nthe cellar\n````")
+    has(told, "It belongs to issue (none).")
+    assert.is_falsy(ours(told):find("cellar", 1, true))
+  end)
+
+  it("asks OpenPR for the issue that such a dispatch names", function()
+    local event = testing.dispatched(nil, { text = "Tidy up", issue_id = testing.ISSUE })
+    assert.equal("issue", policies.render(event, "default").needs)
+    event.completion = testing.completion()
+    has(prompt(event), testing.completion().issue.title)
+    event.completion = { issue = {} } -- nobody can be asked: what the dispatch says is all there is
+    has(prompt(event), "Title of the issue:\n\n(none)")
+  end)
+
+  it("renders an event in a dispatch as the event", function()
+    assert.equal(prompt(testing.assigned()), prompt(testing.dispatched(testing.assigned())))
+    assert.equal(prompt(testing.mentioned { completion = testing.completion() }),
+      prompt(testing.dispatched(testing.mentioned(), { completion = testing.completion() })))
+  end)
+
+  it("takes a bare issue in a dispatch for an assignment", function()
+    local told = prompt(testing.dispatched(nil, { completion = { issue = {} }, issue_id = testing.ISSUE,
+      body = { data = { issue = { id = testing.ISSUE, title = "Login fails" } } } }))
+    has(told, "```text\nLogin fails\n```")
+    has(told, "was assigned to you")
+  end)
+
   it("answers a mention with the comment, the title and the description", function()
     for _, event in ipairs { testing.mentioned { comment = "@default why?", completion = testing.completion() },
                              testing.task("comment_requested", { comment = "@default why?",
