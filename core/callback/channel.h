@@ -38,3 +38,6 @@ struct channel {
 };
 
 extern const struct channel rest_channel, mcp_channel;
+
+/* Asks the MCP server for the workspace's labels, which needs no id and a good token. */
+openpr_result mcp_reach(const struct call *call, struct err *err);

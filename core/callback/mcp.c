@@ -74,6 +74,15 @@ static openpr_result call_tool(const struct call *call, const char *tool, json_t
 	return result;
 }
 
+openpr_result mcp_reach(const struct call *call, struct err *err)
+{
+	json_t *data = NULL;
+	const openpr_result result = call_tool(call, "labels.list", json_object(), &data, err);
+
+	json_decref(data);
+	return result;
+}
+
 static openpr_result get_issue(const struct call *call, const char *issue_id, json_t **data,
 			       struct err *err)
 {

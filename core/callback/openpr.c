@@ -13,8 +13,9 @@
 #include "callback/rest.h"
 
 #define WHOAMI_TIMEOUT 3000 /* ms; somebody may be waiting for an answer of ours */
-#define LOOK_TIMEOUT 60000  /* for a list of comments, as long as it may be */
-#define SAME_CLOCK 2000	    /* ms */
+#define REACH_TIMEOUT 10000
+#define LOOK_TIMEOUT 60000 /* for a list of comments, as long as it may be */
+#define SAME_CLOCK 2000	   /* ms */
 
 struct openpr {
 	struct http *http;
@@ -102,8 +103,8 @@ static openpr_result not_understood(struct err *err, const char *what)
 
 /* ---- reading ---- */
 
-openpr_result openpr_whoami(struct openpr *openpr, const struct config *config, const char *token,
-			    char **id, struct err *err)
+openpr_result openpr_whois(struct openpr *openpr, const struct config *config, const char *token,
+			   json_t **user, struct err *err)
 {
 	json_t *data = NULL;
 	struct call call;
@@ -111,16 +112,36 @@ openpr_result openpr_whoami(struct openpr *openpr, const struct config *config, 
 
 	if (result == OPENPR_OK)
 		result = rest_call(&call, "GET", "/auth/me", NULL, &data, err);
-	if (result == OPENPR_OK) {
-		const char *own = json_str(data, "user.id");
-		char *copy = own ? strdup(own) : NULL;
-		if (copy)
-			*id = copy;
-		else
-			result = own ? no_memory(err) : not_understood(err, "user.id");
-	}
+	if (result == OPENPR_OK && !json_str(data, "user.id"))
+		result = not_understood(err, "user.id");
+	if (result == OPENPR_OK)
+		*user = json_incref(json_at(data, "user"));
 	json_decref(data);
 	return result;
+}
+
+openpr_result openpr_whoami(struct openpr *openpr, const struct config *config, const char *token,
+			    char **id, struct err *err)
+{
+	json_t *user = NULL;
+	openpr_result result = openpr_whois(openpr, config, token, &user, err);
+	char *copy = result == OPENPR_OK ? strdup(json_str(user, "id")) : NULL;
+
+	if (copy)
+		*id = copy;
+	else if (result == OPENPR_OK)
+		result = no_memory(err);
+	json_decref(user);
+	return result;
+}
+
+openpr_result openpr_mcp_reach(struct openpr *openpr, const struct config *config,
+			       const char *token, struct err *err)
+{
+	struct call call;
+	const openpr_result result = begin(&call, openpr, config, token, REACH_TIMEOUT, err);
+
+	return result == OPENPR_OK ? mcp_reach(&call, err) : result;
 }
 
 /* {items: [{id, name, ...}]} to [{id, name}]; new, or NULL. */

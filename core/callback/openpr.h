@@ -36,6 +36,14 @@ typedef enum openpr_verdict openpr_result;
 openpr_result openpr_whoami(struct openpr *openpr, const struct config *config, const char *token,
 			    char **id, struct err *err);
 
+/* The same as {id, name, email, ...}; json_decref(). */
+openpr_result openpr_whois(struct openpr *openpr, const struct config *config, const char *token,
+			   json_t **user, struct err *err);
+
+/* Whether the MCP server answers and passes this token on: lists labels, changes nothing. */
+openpr_result openpr_mcp_reach(struct openpr *openpr, const struct config *config,
+			       const char *token, struct err *err);
+
 /* The issue as {id, title, description, state, assignee_id, project_id, labels:[{id,name}], ...};
  * json_decref(). `timeout` in ms for both calls. */
 openpr_result openpr_issue(struct openpr *openpr, const struct config *config, const char *token,

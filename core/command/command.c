@@ -29,6 +29,8 @@ static const struct verb verbs[] = {
 	{ "whitelist", NULL, "", command_whitelist, "print the programs that an agent can be" },
 	{ "send", "[EVENT.json]", "jtxp", command_send,
 	  "sign an event and post it as OpenPR does; - is standard input" },
+	{ "doctor", NULL, "j", command_doctor,
+	  "look at CLIs, checkouts, OpenPR, files and disk, and say what helps" },
 	{ "explain", "[EVENT]", "jPiax", command_explain,
 	  "tell why an event is decided as it is, and what would run; starts nothing" },
 	{ "runs", NULL, "jn", command_runs, "list runs, newest first" },

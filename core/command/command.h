@@ -32,7 +32,7 @@ typedef int command_fn(const struct command_line *line);
 command_fn command_serve, command_check, command_print_config, command_whitelist, command_runs,
     command_show, command_events, command_cancel, command_retry, command_release, command_reload,
     command_drain, command_reference, command_send, command_completion, command_test,
-    command_explain;
+    command_explain, command_doctor;
 
 /* The whole program behind main(): parses, finds the verb, runs it. */
 int command_main(int argc, char **argv);

@@ -96,6 +96,9 @@ local tools = {
   ["work_items.list_labels"] = function(request, arguments)
     return ask_api(request, "GET", issue_path(arguments, "/labels"))
   end,
+  ["labels.list"] = function(request)
+    return ask_api(request, "GET", "/api/v1/workspaces/" .. state.data().workspace.id .. "/labels")
+  end,
   ["comments.list"] = function(request, arguments)
     return ask_api(request, "GET", issue_path(arguments, "/comments"))
   end,
@@ -111,6 +114,9 @@ local tools = {
 
 -- The tool's project, whose policy may forbid it: nil when all is well, else why not.
 local function check_policy(request, tool, arguments)
+  if tool == "labels.list" then -- the workspace's: no project has a say in it
+    return nil
+  end
   local id = arguments.work_item_id
   if not id then
     return ("Tool '%s' carries no work_item_id, so the owning project cannot be resolved and the project agent policy "

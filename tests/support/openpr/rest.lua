@@ -214,6 +214,7 @@ end)
 
 local routes = { -- pattern of the path, what its id is called, method -> handler
   { "^/api/v1/auth/me$", nil, { GET = get_me } },
+  { "^/api/v1/workspaces/([^/]+)/labels$", "workspace_id", { GET = function() return list {} end } },
   { "^/api/v1/issues/([^/]+)$", "id", { GET = get_issue, PUT = put_issue } },
   { "^/api/v1/issues/([^/]+)/comments$", "issue_id", { GET = get_comments, POST = post_comment } },
   { "^/api/v1/issues/([^/]+)/labels$", "issue_id", { GET = get_labels } },
