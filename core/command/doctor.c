@@ -91,6 +91,7 @@ static struct config *read_config(struct doctor *doctor, const struct command_li
 	const struct config_options options = {
 		.path = line->config,
 		.tolerant = true,
+		.whitelist = command_names(),
 	};
 	struct buf mistakes = { 0 }, warnings = { 0 };
 	struct config *config = NULL;
