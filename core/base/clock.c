@@ -23,6 +23,14 @@ int64_t clock_mono(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
+int64_t clock_micros(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 /* Days before the first of the month in a year that begins in March, so that the leap day is last.
  */
 static int64_t days_before(int month)

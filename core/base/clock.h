@@ -4,8 +4,9 @@
 
 #include <stdint.h>
 
-int64_t clock_wall(void); /* since 1970-01-01 UTC */
-int64_t clock_mono(void); /* CLOCK_MONOTONIC, never steps */
+int64_t clock_wall(void);   /* since 1970-01-01 UTC */
+int64_t clock_mono(void);   /* CLOCK_MONOTONIC, never steps */
+int64_t clock_micros(void); /* the same in microseconds, for measuring */
 
 /*
  * RFC 3339 with any offset and up to 9 fractional digits ("2026-09-30T08:20:01.123456789+00:00")

@@ -40,6 +40,16 @@ void id_make(char out[ID_SIZE])
 		 random[6], random[7]);
 }
 
+int64_t id_time(const char id[ID_SIZE])
+{
+	char digits[13];
+
+	memcpy(digits, id, 8);
+	memcpy(digits + 8, id + 9, 4);
+	digits[12] = '\0';
+	return (int64_t)strtoull(digits, NULL, 16);
+}
+
 bool id_valid(const char *text)
 {
 	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";

@@ -173,7 +173,10 @@ static int append_pairs(struct line *line, va_list args)
 	const struct log_ids *ids = about ? about : &nothing;
 	struct {
 		const char *key, *value;
-	} more[] = { { "event", ids->event }, { "run", ids->run }, { "issue", ids->issue } };
+	} more[] = { { "event", ids->event },
+		     { "run", ids->run },
+		     { "issue", ids->issue },
+		     { "delivery", ids->delivery } };
 	const char *key;
 
 	while ((key = va_arg(args, const char *)) != NULL) {

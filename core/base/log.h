@@ -32,7 +32,7 @@ void log_find_journal(void);
  * Borrowed until the next call; NULL: nothing.
  */
 struct log_ids {
-	const char *event, *run, *issue; /* NULL: not known */
+	const char *event, *run, *issue, *delivery; /* NULL: not known */
 };
 void log_about(const struct log_ids *ids);
 

@@ -90,6 +90,7 @@ static int start_parts(struct daemon *daemon, struct err *err)
 	reload->server = server_start(reload->config, reload->pipeline, 0, err);
 	if (!reload->server)
 		return -1;
+	pipeline_on_trouble(reload->pipeline, server_trouble, reload->server);
 	daemon->admin = admin_start(reload->config, daemon->store, reload->pipeline, &hooks, err);
 	return daemon->admin ? pipeline_run(reload->pipeline, err) : -1;
 }

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "pipeline/event.h"
+
 #define RETRY_AFTER 30 /* s; OpenPR's worker waits as long by itself */
 
 static void set(json_t *object, const char *key, const char *value)
@@ -94,4 +97,18 @@ struct pipeline_answer answer_unknown(void)
 {
 	return text_of(200, json_pack("{s:s, s:s}", "status", "ignored", "reason",
 				      "neither a webhook event nor an AI task of OpenPR"));
+}
+
+void answer_log(const struct store_event *event, const struct store_answer *stored)
+{
+	const bool human = stored->status == STATUS_IGNORED && stored->cancelled == 0;
+
+	log_event(human ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "decided", "status",
+		  store_status_name(stored->status), "name", event->name, "event", stored->event_id,
+		  "issue", event->issue_id, "delivery", event_delivery(event), "bot",
+		  event->bot_name, "rule", stored->rule[0] ? stored->rule : NULL, "agent",
+		  stored->run_count ? stored->runs[0].agent : NULL, "run",
+		  stored->run_count ? stored->runs[0].run_id : NULL, "gate",
+		  stored->gate[0] ? stored->gate : NULL, "reason",
+		  stored->reason[0] ? stored->reason : NULL, NULL);
 }

@@ -18,3 +18,6 @@ struct pipeline_answer answer_error(int status, const char *text);
 
 /* 200 `ignored` for a body that is JSON of no known shape. */
 struct pipeline_answer answer_unknown(void);
+
+/* One line about what became of an event; of an ignored one only at the level of details. */
+void answer_log(const struct store_event *event, const struct store_answer *stored);

@@ -2,6 +2,7 @@
 
 static const char *const names[COUNTERS] = {
 	[COUNT_RECEIVED] = "received",
+	[COUNT_FROM_TUNNEL] = "from_tunnel",
 	[COUNT_INVALID] = "invalid",
 	[COUNT_STALE] = "stale",
 	[COUNT_UNAVAILABLE] = "unavailable",

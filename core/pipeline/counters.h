@@ -11,6 +11,7 @@
 
 enum counter {
 	COUNT_RECEIVED,
+	COUNT_FROM_TUNNEL, /* of these */
 	COUNT_INVALID,	   /* 400: not JSON, no valid timestamp */
 	COUNT_STALE,	   /* 401: outside of webhook.tolerance */
 	COUNT_UNAVAILABLE, /* 503: could not be stored */

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/redact.h"
 #include "pipeline/gate.h"
 
@@ -153,7 +154,12 @@ void decide_at(struct pipeline *pipeline, const struct config *config, const str
 	json_t *ours = identity_ours(pipeline->identity);
 	struct err err;
 
+	const int64_t began = clock_micros();
+	const struct log_ids ids = { .issue = stored->issue_id,
+				     .delivery = event_delivery(stored) };
+
 	memset(decided, 0, sizeof(*decided));
+	log_about(&ids);
 	const struct policy_event asked = {
 		.body = stored->body,
 		.body_len = stored->body_len,
@@ -170,12 +176,18 @@ void decide_at(struct pipeline *pipeline, const struct config *config, const str
 		hold(decided, &err);
 	} else if (policy_decide(pipeline->pool, &asked, patience, &decided->policy, &err) < 0) {
 		hold(decided, &err);
+		if (err.code != ERR_FULL)
+			atomic_fetch_add(&pipeline->policy_failures, 1);
 	} else {
+		atomic_store(&pipeline->policy_failures, 0);
 		translate(config, event, decided);
 	}
 	json_decref(ours);
+	log_about(NULL);
 	hide_all_secrets(decided);
 	decided->decision.quiet = is_quiet(pipeline, config, stored);
+	if (patience > 0)
+		meters_took(&pipeline->meters, METER_DECIDE, clock_micros() - began);
 
 	if (decided->decision.action == ACTION_ACCEPT && lacks_token(pipeline, config, stored)) {
 		decided->decision.action = ACTION_NO_AGENT;

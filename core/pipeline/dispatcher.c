@@ -333,6 +333,11 @@ void dispatcher_drain(struct dispatcher *dispatcher)
 	dispatcher_wake(dispatcher);
 }
 
+bool dispatcher_draining(const struct dispatcher *dispatcher)
+{
+	return atomic_load(&dispatcher->draining);
+}
+
 size_t dispatcher_running(struct dispatcher *dispatcher)
 {
 	pthread_mutex_lock(&dispatcher->lock);

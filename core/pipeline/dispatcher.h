@@ -13,6 +13,7 @@ int dispatcher_start(struct dispatcher *dispatcher, struct err *err);
 void dispatcher_wake(struct dispatcher *dispatcher);
 /* Nothing new is started from now on. */
 void dispatcher_drain(struct dispatcher *dispatcher);
+bool dispatcher_draining(const struct dispatcher *dispatcher);
 size_t dispatcher_running(struct dispatcher *dispatcher);
 /* Interrupts what runs; returns when nothing is left. */
 void dispatcher_interrupt(struct dispatcher *dispatcher);

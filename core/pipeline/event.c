@@ -274,3 +274,11 @@ int event_complete(struct event *event, const char *completion, struct err *err)
 	fill(&event->stored.project_id, event->extra, "issue.project_id");
 	return 0;
 }
+
+const char *event_delivery(const struct store_event *stored)
+{
+	const size_t prefix = strlen("delivery:");
+
+	return strncmp(stored->dedupe_key, "delivery:", prefix) == 0 ? stored->dedupe_key + prefix
+								     : stored->dedupe_key;
+}

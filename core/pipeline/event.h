@@ -38,5 +38,8 @@ const struct store_event *event_stored(const struct event *event);
 /* A dispatch that says nothing to do: no body, no issue. */
 bool event_is_empty(const struct event *event);
 
+/* By what its sender knows it, for logs: the delivery's id, or "ai:<task>:<attempt>"; borrowed. */
+const char *event_delivery(const struct store_event *stored);
+
 /* JSON of what REST told about it, for policies and the store; copied.  Once for each event. */
 int event_complete(struct event *event, const char *completion, struct err *err);

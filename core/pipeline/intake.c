@@ -28,8 +28,15 @@ struct intake {
 
 /* ---- answers ---- */
 
+static void took(const struct submission *submission)
+{
+	meters_took(&submission->intake->pipeline->meters, METER_ANSWER,
+		    clock_micros() - submission->began);
+}
+
 static void reply(struct submission *submission, struct pipeline_answer answer)
 {
+	took(submission);
 	submission->answer(submission->ctx, &answer);
 	submission_free(submission);
 }
@@ -41,12 +48,15 @@ static void tell(struct submission *submission, const struct err *err)
 
 	atomic_fetch_sub(&intake->dispatches, 1);
 	atomic_fetch_sub(&intake->dispatch_bytes, (long long)submission->len);
+	took(submission);
 	submission->dispatched(submission->ctx, event_stored(submission->event)->dispatch_id, err);
 	submission_free(submission);
 }
 
-static void refuse(struct submission *submission, int status, const struct err *err)
+static void refuse(struct submission *submission, enum counter which, int status,
+		   const struct err *err)
 {
+	counters_add(&submission->intake->pipeline->counters, which);
 	if (submission->dispatched)
 		tell(submission, err);
 	else
@@ -55,38 +65,25 @@ static void refuse(struct submission *submission, int status, const struct err *
 
 /* ---- one event ---- */
 
-static void log_answer(const struct store_event *event, const struct store_answer *stored)
-{
-	const bool human = stored->status == STATUS_IGNORED && stored->cancelled == 0;
-
-	log_event(human ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "decided", "status",
-		  store_status_name(stored->status), "name", event->name, "event", stored->event_id,
-		  "issue", event->issue_id, "bot", event->bot_name, "rule",
-		  stored->rule[0] ? stored->rule : NULL, "agent",
-		  stored->run_count ? stored->runs[0].agent : NULL, "run",
-		  stored->run_count ? stored->runs[0].run_id : NULL, "gate",
-		  stored->gate[0] ? stored->gate : NULL, "reason",
-		  stored->reason[0] ? stored->reason : NULL, NULL);
-}
-
 /* On the writer thread, after COMMIT. */
 static void answered(void *ctx, int rc, const struct store_answer *stored, const struct err *err)
 {
 	struct submission *submission = ctx;
-	struct counters *counters = &submission->intake->pipeline->counters;
+	struct pipeline *pipeline = submission->intake->pipeline;
 	const struct store_event *event = event_stored(submission->event);
 
 	if (rc < 0) {
-		counters_add(counters, COUNT_UNAVAILABLE);
-		log_event(LOG_LEVEL_ERROR, "not stored", "name", event->name, "why", err->text,
+		log_event(LOG_LEVEL_ERROR, "not stored", "name", event->name, "issue",
+			  event->issue_id, "delivery", event_delivery(event), "why", err->text,
 			  NULL);
 		struct err said;
 		err_set(&said, err->code, "the event could not be stored; try again");
-		refuse(submission, 503, &said);
+		refuse(submission, COUNT_UNAVAILABLE, 503, &said);
 		return;
 	}
-	counters_status(counters, stored->status);
-	log_answer(event, stored);
+	counters_status(&pipeline->counters, stored->status);
+	meters_ruled(&pipeline->meters, stored->status, stored->rule);
+	answer_log(event, stored);
 	if (submission->dispatched)
 		tell(submission, NULL);
 	else
@@ -145,7 +142,7 @@ static bool stale(const struct config *config, const struct submission *submissi
 /* Parses; answers and returns false when there is nothing to decide. */
 static bool understand(struct submission *submission, const struct config *config)
 {
-	struct counters *counters = &submission->intake->pipeline->counters;
+	struct pipeline *pipeline = submission->intake->pipeline;
 	struct err err;
 
 	if (submission->dispatched)
@@ -153,8 +150,9 @@ static bool understand(struct submission *submission, const struct config *confi
 	submission->event =
 	    event_parse(submission->body, submission->len, submission->received_at, &err);
 	if (!submission->event) {
-		counters_add(counters, COUNT_INVALID);
-		reply(submission, answer_error(err.code == ERR_NOMEM ? 503 : 400, err.text));
+		const bool full = err.code == ERR_NOMEM;
+		refuse(submission, full ? COUNT_UNAVAILABLE : COUNT_INVALID, full ? 503 : 400,
+		       &err);
 		return false;
 	}
 	free(submission->body);
@@ -163,7 +161,8 @@ static bool understand(struct submission *submission, const struct config *confi
 	switch (event_shape(submission->event)) {
 	case EVENT_UNKNOWN:
 	case EVENT_DISPATCH:
-		counters_add(counters, COUNT_IGNORED);
+		counters_add(&pipeline->counters, COUNT_IGNORED);
+		meters_ruled(&pipeline->meters, STATUS_IGNORED, "(neither event nor AI task)");
 		reply(submission, answer_unknown());
 		return false;
 	case EVENT_AI_TASK:
@@ -171,10 +170,10 @@ static bool understand(struct submission *submission, const struct config *confi
 	case EVENT_WEBHOOK:
 		if (!stale(config, submission))
 			return true;
-		counters_add(counters, COUNT_STALE);
-		reply(submission,
-		      answer_error(401, "the event's `timestamp` is outside of webhook.tolerance; "
-					"check both clocks"));
+		err_set(
+		    &err, ERR_INVALID,
+		    "the event's `timestamp` is outside of webhook.tolerance; check both clocks");
+		refuse(submission, COUNT_STALE, 401, &err);
 		return false;
 	}
 	return false;
@@ -212,7 +211,7 @@ static void *run_ai_tasks(void *arg)
 		if (openpr)
 			decide_and_store(submission, config, openpr);
 		else
-			refuse(submission, 503, &err);
+			refuse(submission, COUNT_UNAVAILABLE, 503, &err);
 		config_unref(config);
 	}
 	openpr_free(openpr);
@@ -246,7 +245,7 @@ static bool decide_oldest(struct intake *intake)
 				      &err) == 0;
 	}
 	if (done)
-		log_answer(event_stored(event), &answer);
+		answer_log(event_stored(event), &answer);
 	config_unref(config);
 	event_free(event);
 	store_stored_free(stored);
@@ -301,6 +300,7 @@ void intake_submit(struct intake *intake, const void *body, size_t len, pipeline
 	counters_add(&intake->pipeline->counters, COUNT_RECEIVED);
 	if (!copy) {
 		struct pipeline_answer full = answer_error(503, "out of memory");
+		counters_add(&intake->pipeline->counters, COUNT_UNAVAILABLE);
 		free(submission);
 		answer(ctx, &full);
 		return;
@@ -312,6 +312,7 @@ void intake_submit(struct intake *intake, const void *body, size_t len, pipeline
 		.len = len,
 		.received_at = clock_wall(),
 		.since = clock_mono(),
+		.began = clock_micros(),
 		.answer = answer,
 		.ctx = ctx,
 	};
@@ -325,13 +326,17 @@ int intake_dispatch(struct intake *intake, const json_t *payload, pipeline_dispa
 	const int64_t now = clock_wall();
 
 	counters_add(&intake->pipeline->counters, COUNT_RECEIVED);
-	if (!submission)
+	counters_add(&intake->pipeline->counters, COUNT_FROM_TUNNEL);
+	if (!submission) {
+		counters_add(&intake->pipeline->counters, COUNT_UNAVAILABLE);
 		return err_set(err, ERR_NOMEM, "no memory for a dispatch");
+	}
 	*submission = (struct submission){
 		.intake = intake,
 		.event = event_parse_dispatch(payload, now, err),
 		.received_at = now,
 		.since = clock_mono(),
+		.began = clock_micros(),
 		.dispatched = done,
 		.ctx = ctx,
 	};
@@ -343,6 +348,7 @@ int intake_dispatch(struct intake *intake, const json_t *payload, pipeline_dispa
 	submission->len = event_stored(submission->event)->body_len;
 	if (atomic_load(&intake->dispatches) >= DISPATCHES ||
 	    atomic_load(&intake->dispatch_bytes) >= DISPATCH_BYTES) {
+		counters_add(&intake->pipeline->counters, COUNT_UNAVAILABLE);
 		submission_free(submission);
 		return err_set(err, ERR_FULL, "%d dispatches are not stored yet", DISPATCHES);
 	}

@@ -20,6 +20,7 @@ struct submission {
 	void *body; /* until it is parsed */
 	size_t len;
 	int64_t received_at, since; /* wall and monotonic ms */
+	int64_t began;		    /* monotonic microseconds */
 	pipeline_answer_fn *answer; /* of a webhook */
 	pipeline_dispatched_fn *dispatched;
 	void *ctx;

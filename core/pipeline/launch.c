@@ -103,6 +103,21 @@ static int fetch(struct pipeline *pipeline, struct openpr *openpr, struct launch
 	return -1;
 }
 
+static int ask_render(struct pipeline *pipeline, const struct policy_event *event,
+		      struct launch *launch, struct err *err)
+{
+	const struct store_task *task = launch->task;
+	const struct log_ids ids = { task->event_id, task->run_id, task->issue_id, NULL };
+	const int64_t began = clock_micros();
+
+	log_about(&ids);
+	const int rc = policy_render(pipeline->pool, event, task->agent, &launch->prompt,
+				     &launch->rendered, err);
+	log_about(NULL);
+	meters_took(&pipeline->meters, METER_RENDER, clock_micros() - began);
+	return rc;
+}
+
 static void render(struct pipeline *pipeline, struct openpr *openpr, struct launch *launch)
 {
 	const struct store_task *task = launch->task;
@@ -118,14 +133,12 @@ static void render(struct pipeline *pipeline, struct openpr *openpr, struct laun
 	};
 
 	launch->verdict = LAUNCH_READY;
-	int rc = policy_render(pipeline->pool, &event, task->agent, &launch->prompt,
-			       &launch->rendered, &err);
+	int rc = ask_render(pipeline, &event, launch, &err);
 	if (rc == 0 && launch->rendered == RENDERED_NEEDS_ISSUE) {
 		if (fetch(pipeline, openpr, launch, &fetched) < 0)
 			goto out;
 		event.completion = fetched;
-		rc = policy_render(pipeline->pool, &event, task->agent, &launch->prompt,
-				   &launch->rendered, &err);
+		rc = ask_render(pipeline, &event, launch, &err);
 		if (rc == 0 && launch->rendered == RENDERED_NEEDS_ISSUE)
 			rc = err_set(&err, ERR_POLICY,
 				     "render still asks for the issue after it was fetched");

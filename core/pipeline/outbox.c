@@ -135,8 +135,13 @@ static int ask_policy(struct pipeline *pipeline, const struct store_report *repo
 		.ours = ours,
 		.now = now,
 	};
+	const struct log_ids ids = { .run = report->run_id, .issue = report->issue_id };
+	const int64_t began = clock_micros();
+
+	log_about(&ids);
 	int rc = policy_callback(pipeline->pool, &event, run, agent ? agent : "", &words->comment,
 				 &words->state, err);
+	meters_took(&pipeline->meters, METER_CALLBACK, clock_micros() - began);
 
 	if (rc < 0 && err->code != ERR_FULL) {
 		words->why = *err;
@@ -144,6 +149,7 @@ static int ask_policy(struct pipeline *pipeline, const struct store_report *repo
 			words->comment = outbox_builtin(run);
 		rc = 0;
 	}
+	log_about(NULL);
 	json_decref(ours);
 	json_decref(run);
 	return rc;

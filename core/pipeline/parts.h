@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "gateway/breaker.h"
 #include "pipeline/counters.h"
+#include "pipeline/meters.h"
 #include "pipeline/pipeline.h"
 #include "policy/policy.h"
 #include "store/store.h"
@@ -18,6 +19,7 @@
 struct intake;
 struct dispatcher;
 struct reporter;
+struct watch;
 
 struct pipeline {
 	pthread_mutex_t lock; /* guards config */
@@ -26,6 +28,7 @@ struct pipeline {
 	struct policy_pool *pool;
 	struct identity *identity;
 	struct counters counters;
+	struct meters meters;
 	struct breakers *breakers; /* of the targets of agents behind HTTP */
 	atomic_bool stop;	   /* ends conversations with OpenPR */
 	pthread_mutex_t listening; /* guards the next two, held while they are called */
@@ -34,6 +37,8 @@ struct pipeline {
 	struct intake *intake;
 	struct dispatcher *dispatcher;
 	struct reporter *reporter;
+	struct watch *watch;
+	atomic_uint policy_failures; /* of filter and route, in a row */
 };
 
 /* The configuration in force; config_unref() it.  Threads keep it for one piece of work, not

@@ -8,6 +8,7 @@
 #include "pipeline/intake.h"
 #include "pipeline/parts.h"
 #include "pipeline/reporter.h"
+#include "pipeline/watch.h"
 
 struct config *pipeline_config(struct pipeline *pipeline)
 {
@@ -66,6 +67,7 @@ struct pipeline *pipeline_new(struct config *config, struct store *store, struct
 	}
 	pthread_mutex_init(&pipeline->lock, NULL);
 	pthread_mutex_init(&pipeline->listening, NULL);
+	meters_init(&pipeline->meters);
 	pipeline->config = config_ref(config);
 	pipeline->store = store;
 	pipeline->pool = pool;
@@ -74,8 +76,9 @@ struct pipeline *pipeline_new(struct config *config, struct store *store, struct
 	pipeline->intake = intake_new(pipeline, err);
 	pipeline->dispatcher = dispatcher_new(pipeline, err);
 	pipeline->reporter = reporter_new(pipeline, err);
+	pipeline->watch = watch_new(pipeline, err);
 	if (pipeline->identity && pipeline->breakers && pipeline->intake && pipeline->dispatcher &&
-	    pipeline->reporter)
+	    pipeline->reporter && pipeline->watch)
 		return pipeline;
 	if (!pipeline->identity || !pipeline->breakers)
 		err_set(err, ERR_NOMEM, "no memory for the pipeline");
@@ -104,7 +107,7 @@ int pipeline_start(struct pipeline *pipeline, struct err *err)
 int pipeline_run(struct pipeline *pipeline, struct err *err)
 {
 	if (dispatcher_start(pipeline->dispatcher, err) < 0 ||
-	    reporter_start(pipeline->reporter, err) < 0)
+	    reporter_start(pipeline->reporter, err) < 0 || watch_start(pipeline->watch, err) < 0)
 		return -1;
 	return 0;
 }
@@ -138,6 +141,11 @@ void pipeline_drain(struct pipeline *pipeline)
 	dispatcher_drain(pipeline->dispatcher);
 }
 
+bool pipeline_draining(struct pipeline *pipeline)
+{
+	return dispatcher_draining(pipeline->dispatcher);
+}
+
 size_t pipeline_running(struct pipeline *pipeline)
 {
 	return dispatcher_running(pipeline->dispatcher);
@@ -150,6 +158,7 @@ void pipeline_interrupt(struct pipeline *pipeline)
 
 void pipeline_stop(struct pipeline *pipeline)
 {
+	watch_stop(pipeline->watch);
 	dispatcher_interrupt(pipeline->dispatcher);
 	intake_stop(pipeline->intake);
 	dispatcher_stop(pipeline->dispatcher);
@@ -162,12 +171,14 @@ void pipeline_free(struct pipeline *pipeline)
 {
 	if (!pipeline)
 		return;
+	watch_free(pipeline->watch);
 	reporter_free(pipeline->reporter);
 	dispatcher_free(pipeline->dispatcher);
 	intake_free(pipeline->intake);
 	identity_free(pipeline->identity);
 	breakers_free(pipeline->breakers);
 	config_unref(pipeline->config);
+	meters_done(&pipeline->meters);
 	pthread_mutex_destroy(&pipeline->lock);
 	pthread_mutex_destroy(&pipeline->listening);
 	free(pipeline);
@@ -179,10 +190,36 @@ const char *pipeline_unready(struct pipeline *pipeline)
 		return "the queue cannot be written";
 	if (policy_pool_failing(pipeline->pool))
 		return "no policy worker can be started";
+	if (watch_unfit(pipeline->watch))
+		return "in trouble";
 	return NULL;
+}
+
+json_t *pipeline_troubles(struct pipeline *pipeline)
+{
+	return watch_troubles(pipeline->watch);
+}
+
+void pipeline_on_trouble(struct pipeline *pipeline, pipeline_trouble_fn *ask, void *ctx)
+{
+	watch_ask(pipeline->watch, ask, ctx);
 }
 
 json_t *pipeline_counters(struct pipeline *pipeline)
 {
 	return counters_json(&pipeline->counters);
+}
+
+void pipeline_expose(struct pipeline *pipeline, struct exposition *out)
+{
+	uint64_t kills, starts;
+
+	meters_expose(&pipeline->meters, out);
+	policy_pool_counts(pipeline->pool, &kills, &starts);
+	exposition_open(out, "openpr_webhook_policy_workers_started_total", EXPOSITION_COUNTER,
+			"Policy workers that were started.");
+	exposition_number(out, (int64_t)starts);
+	exposition_open(out, "openpr_webhook_policy_workers_killed_total", EXPOSITION_COUNTER,
+			"Policy workers that were ended for overrunning time or memory.");
+	exposition_number(out, (int64_t)kills);
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/exposition.h"
 #include "base/json.h"
 #include "config/config.h"
 #include "policy/policy.h"
@@ -73,6 +74,7 @@ int pipeline_retry(struct pipeline *pipeline, const char *run_id, char new_run_i
 
 /* Starts nothing new; receiving and storing go on. */
 void pipeline_drain(struct pipeline *pipeline);
+bool pipeline_draining(struct pipeline *pipeline);
 /* How many runs are alive. */
 size_t pipeline_running(struct pipeline *pipeline);
 /* Interrupts what still runs and returns when no process of any run is left; receiving and storing
@@ -82,9 +84,25 @@ void pipeline_interrupt(struct pipeline *pipeline);
 void pipeline_stop(struct pipeline *pipeline);
 void pipeline_free(struct pipeline *pipeline); /* accepts NULL */
 
-/* NULL when fit to take work, else why not (static text). */
+/* NULL when fit to do its work, else why not (static text).  Never blocks for long: for loops. */
 const char *pipeline_unready(struct pipeline *pipeline);
+
+/*
+ * All that is in trouble now, as pipeline/trouble.h describes it; an array, json_decref().  May
+ * wait for the disk.
+ */
+json_t *pipeline_troubles(struct pipeline *pipeline);
+
+/*
+ * Somebody else who may be in trouble: adds to the list by trouble_add(), each second, on any
+ * thread, without blocking, until pipeline_stop() has returned.  At most eight of them.
+ */
+typedef void pipeline_trouble_fn(void *ctx, json_t *list);
+void pipeline_on_trouble(struct pipeline *pipeline, pipeline_trouble_fn *ask, void *ctx);
 
 /* Counters since start, for the log and the admin API: received, rejected, dispatched, joined, ...
  * ; json_decref(). */
 json_t *pipeline_counters(struct pipeline *pipeline);
+
+/* Latencies, rules and policy workers for GET /metrics. */
+void pipeline_expose(struct pipeline *pipeline, struct exposition *out);

@@ -43,6 +43,14 @@ void reporter_resume(struct reporter *reporter)
 	reporter_wake(reporter);
 }
 
+size_t reporter_paused(struct reporter *reporter)
+{
+	pthread_mutex_lock(&reporter->lock);
+	const size_t count = reporter->paused_count;
+	pthread_mutex_unlock(&reporter->lock);
+	return count;
+}
+
 static void pause_bot(struct reporter *reporter, const char *bot_id)
 {
 	const char *bot = bot_id ? bot_id : "";
@@ -133,6 +141,8 @@ static int settle(struct reporter *reporter, const struct store_report *report,
 		return 0;
 	case OUTBOX_DELIVERED:
 		counters_add(&pipeline->counters, COUNT_DELIVERED);
+		meters_took(&pipeline->meters, METER_REPORT,
+			    (clock_wall() - report->created_at) * 1000);
 		log_report(report, LOG_LEVEL_INFO, "reported", NULL);
 		return store_report_delivered(pipeline->store, report->id, err);
 	case OUTBOX_DROPPED:

@@ -14,6 +14,8 @@ int reporter_start(struct reporter *reporter, struct err *err);
 void reporter_wake(struct reporter *reporter);
 /* Tokens may be good again (reload): bots that were paused are tried again. */
 void reporter_resume(struct reporter *reporter);
+/* How many bots' reports wait for a good token. */
+size_t reporter_paused(struct reporter *reporter);
 /* pipeline->stop must be true: ends the conversations and joins the threads. */
 void reporter_stop(struct reporter *reporter);
 void reporter_free(struct reporter *reporter); /* accepts NULL */

@@ -87,6 +87,7 @@ void slot_started(const struct slot *slot, struct pipeline *pipeline)
 	char attempt[16];
 
 	counters_add(&pipeline->counters, COUNT_STARTED);
+	meters_took(&pipeline->meters, METER_WAIT, (clock_wall() - id_time(task->run_id)) * 1000);
 	snprintf(attempt, sizeof(attempt), "%d", task->attempt);
 	log_event(LOG_LEVEL_INFO, "started", "run", task->run_id, "agent", task->agent,
 		  agent->cli ? "cli" : "type", agent->cli ? agent->cli : agent->type, "issue",
@@ -245,6 +246,8 @@ static bool finish(struct slot *slot, struct pipeline *pipeline)
 	char duration[32];
 	snprintf(duration, sizeof(duration), "%.1fs", (double)result->duration / 1000);
 	counters_outcome(&pipeline->counters, result->outcome);
+	if (result->duration > 0)
+		meters_took(&pipeline->meters, METER_RUN, result->duration * 1000);
 	log_event(result->outcome == OUTCOME_SUCCESS ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "ended",
 		  "run", end.run_id, "outcome", outcome_name(result->outcome), "duration", duration,
 		  "cause", result->cause, "session", result->session_id, NULL);
@@ -269,12 +272,16 @@ bool slot_step(struct slot *slot, struct pipeline *pipeline)
 		[SLOT_PUT_OFF] = slot_put_off,
 		[SLOT_ENDED] = finish,
 	};
+	const struct store_task *task = slot->launch.task;
+	const struct log_ids ids = { task->event_id, task->run_id, task->issue_id, NULL };
 	enum slot_state before;
 	bool over;
 
+	log_about(&ids);
 	do {
 		before = slot->state;
 		over = steps[before](slot, pipeline);
 	} while (!over && slot->state != before);
+	log_about(NULL);
 	return over;
 }

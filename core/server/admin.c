@@ -77,11 +77,12 @@ static void serve(struct loop *loop, struct conn *conn, h2o_req_t *req)
 	    h2o_strdup(&req->pool, req->input.method.base, req->input.method.len);
 	const h2o_iovec_t path = h2o_strdup(&req->pool, req->input.path.base, req->input.path.len);
 	struct admin_answer answer = admin_api_call(&admin->api, method.base, path.base);
-	char *text = answer.body ? json_text(answer.body) : NULL;
+	char *text = answer.body ? json_text(answer.body) : answer.text;
 	const char *body = text ? text : "{\"error\":\"out of memory\"}";
 
 	reply_send(conn, &(struct reply){
 			     .status = text ? answer.status : 500,
+			     .type = text ? answer.type : NULL,
 			     .body = body,
 			     .len = strlen(body),
 			     .allow = answer.allow,

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/id.h"
+#include "server/admin_metrics.h"
 
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX 1000
@@ -166,10 +167,30 @@ static struct admin_answer drain(const struct call *call)
 				     running(call->api->pipeline)));
 }
 
+/* One thing that turns /ready, for a glance; the rest is in the list. */
+static const char *first_reason(const json_t *troubles)
+{
+	for (size_t i = 0; i < json_array_size(troubles); i++) {
+		const json_t *trouble = json_array_get(troubles, i);
+		if (json_is_true(json_at(trouble, "turns")))
+			return json_str(trouble, "text");
+	}
+	return NULL;
+}
+
+static struct admin_answer ready(const struct call *call)
+{
+	json_t *troubles = pipeline_troubles(call->api->pipeline);
+	const bool good = !first_reason(troubles);
+
+	return answer(good ? 200 : 503,
+		      json_pack("{s:b, s:o}", "ready", good, "reasons", troubles));
+}
+
 static struct admin_answer status(const struct call *call)
 {
 	const struct admin_hooks *hooks = &call->api->hooks;
-	const char *reason = pipeline_unready(call->api->pipeline);
+	struct pipeline *pipeline = call->api->pipeline;
 	struct err err;
 	json_t *counts = store_counts(call->api->store, &err);
 
@@ -178,11 +199,23 @@ static struct admin_answer status(const struct call *call)
 	json_t *counters = hooks->counters ? hooks->counters(hooks->ctx) : NULL;
 	if (!counters)
 		counters = json_object();
-	json_object_set_new(counters, "pipeline", pipeline_counters(call->api->pipeline));
-	return answer(200, json_pack("{s:s, s:i, s:b, s:s?, s:o, s:o, s:o}", "version", OPW_VERSION,
-				     "pid", (int)getpid(), "ready", !reason, "reason", reason,
-				     "running", running(call->api->pipeline), "counts", counts,
-				     "counters", counters));
+	json_object_set_new(counters, "pipeline", pipeline_counters(pipeline));
+	json_t *troubles = pipeline_troubles(pipeline);
+	const char *reason = first_reason(troubles);
+	return answer(200, json_pack("{s:s, s:i, s:b, s:s?, s:o, s:b, s:o, s:o, s:o}", "version",
+				     OPW_VERSION, "pid", (int)getpid(), "ready", !reason, "reason",
+				     reason, "reasons", troubles, "draining",
+				     pipeline_draining(pipeline), "running", running(pipeline),
+				     "counts", counts, "counters", counters));
+}
+
+static struct admin_answer metrics(const struct call *call)
+{
+	return (struct admin_answer){
+		.status = 200,
+		.text = admin_metrics(call->api),
+		.type = ADMIN_METRICS_TYPE,
+	};
 }
 
 /* ---- routes ---- */
@@ -203,6 +236,8 @@ static const struct route {
 	{ "POST", "/api/reload", reload },
 	{ "POST", "/api/drain", drain },
 	{ "GET", "/api/status", status },
+	{ "GET", "/api/ready", ready },
+	{ "GET", "/metrics", metrics },
 };
 
 /* The segment in the place of `*` goes to id, cut to fit. */

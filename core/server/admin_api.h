@@ -15,7 +15,9 @@ struct admin_api {
 
 struct admin_answer {
 	int status;
-	json_t *body;	   /* json_decref() */
+	json_t *body;	   /* json_decref(); NULL: */
+	char *text;	   /* free(); NULL too: out of memory */
+	const char *type;  /* of the text; static */
 	const char *allow; /* with 405; static text */
 };
 

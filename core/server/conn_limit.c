@@ -63,6 +63,8 @@ void conn_count(struct conn *conn, enum tally_refusal why)
 	char peer[PEER_SIZE];
 
 	peer_text(conn->sock, peer);
+	if (!conn->req) /* not whole: nobody has counted it yet */
+		tally_received(conn->loop->site->tally);
 	tally_refusal(conn->loop->site->tally, why, peer, clock_mono());
 }
 
@@ -75,7 +77,7 @@ void conn_expire(struct conn *conn, int64_t now)
 		return;
 	}
 	if (conn->state == CONN_ANSWERING)
-		conn_count(conn, REFUSED_TIMEOUT);
+		conn_count(conn, REFUSED_SLOW_READER);
 	conn_kill(conn);
 }
 

@@ -28,6 +28,7 @@ static int on_request(h2o_handler_t *handler, h2o_req_t *req)
 	(void)handler;
 	conn_working(conn, req);
 	if (req->entity.len > loop->site->max_body) { /* chunked, in one piece */
+		tally_received(loop->site->tally);
 		conn_count(conn, REFUSED_TOO_LARGE);
 		req->http1_is_persistent = 0;
 		reply_error(conn, 413, "the body is too large");

@@ -4,7 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "pipeline/trouble.h"
 #include "server/conn.h"
 #include "server/health.h"
 #include "server/listener.h"
@@ -14,6 +16,7 @@
 
 #define LOOPS_MAX 16
 #define LOOPS_DEFAULT 4
+#define WRONG_SIGNATURES 5
 #define STOP_PATIENCE 10000 /* ms for what has begun; an AI task may ask OpenPR for 3 s */
 
 struct server {
@@ -31,6 +34,7 @@ typedef void route_fn(struct server *server, struct loop *loop, struct conn *con
 static void route_webhook(struct server *server, struct loop *loop, struct conn *conn,
 			  h2o_req_t *req)
 {
+	tally_received(loop->site->tally);
 	webhook_serve(loop, conn, req, server->pipeline);
 }
 
@@ -77,6 +81,7 @@ static void refuse_method(struct conn *conn, const struct route *route)
 {
 	static const char body[] = "{\"error\":\"this path does not have that method\"}";
 
+	tally_received(conn->loop->site->tally);
 	conn_count(conn, REFUSED_BAD_METHOD);
 	reply_send(conn, &(struct reply){ .status = 405,
 					  .allow = route->allow,
@@ -90,6 +95,7 @@ static void serve(struct loop *loop, struct conn *conn, h2o_req_t *req)
 	const h2o_iovec_t method = req->input.method;
 
 	if (!route) {
+		tally_received(loop->site->tally);
 		conn_count(conn, REFUSED_NOT_FOUND);
 		reply_error(conn, 404, "no such path");
 	} else if (is(method.base, method.len, route->methods[0]) ||
@@ -230,6 +236,19 @@ void server_free(struct server *server)
 	crowd_free(server->site.crowd);
 	tally_free(server->site.tally);
 	free(server);
+}
+
+void server_trouble(void *ctx, json_t *list)
+{
+	const struct server *server = ctx;
+	const uint64_t wrong = tally_wrong_signatures(server->site.tally, clock_mono());
+
+	if (wrong >= WRONG_SIGNATURES)
+		trouble_add(
+		    list, "signatures_failing", false,
+		    "the last %llu signatures were all wrong: is webhook.secret the secret of "
+		    "OpenPR's webhook?",
+		    (unsigned long long)wrong);
 }
 
 json_t *server_counters(const struct server *server)

@@ -36,8 +36,11 @@ void server_stop(struct server *server);
 void server_stop_within(struct server *server, int64_t patience);
 void server_free(struct server *server); /* accepts NULL; stops it first */
 
+/* A source of pipeline_on_trouble(), whose ctx is the server: secrets that do not fit. */
+void server_trouble(void *ctx, json_t *list);
+
 /*
- * {"connections":n,"requests":n,"rejected":{"bad_head":n,"too_large":n,"no_signature":n,
+ * {"connections":n,"requests":n,"received":n,"verified":n,"slow_readers":n,"rejected":{"bad_head":n,"too_large":n,"no_signature":n,
  * "bad_signature":n,"bad_method":n,"not_found":n,"timeout":n,"too_many_connections":n,
  * "unverified_bytes":n}} since start; json_decref().
  */

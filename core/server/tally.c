@@ -10,6 +10,7 @@
 #include "base/log.h"
 
 #define SUMMARY_EVERY 60000 /* ms */
+#define LATELY 600000	    /* ms for which wrong signatures are news */
 #define PEER_SIZE 64
 
 static const char *const names[REFUSALS] = {
@@ -22,6 +23,7 @@ static const char *const names[REFUSALS] = {
 	[REFUSED_TIMEOUT] = "timeout",
 	[REFUSED_CONNECTIONS] = "too_many_connections",
 	[REFUSED_UNVERIFIED] = "unverified_bytes",
+	[REFUSED_SLOW_READER] = "slow_readers",
 };
 
 struct quiet {
@@ -31,8 +33,10 @@ struct quiet {
 };
 
 struct tally {
-	atomic_uint_fast64_t connections, requests, refused[REFUSALS];
-	pthread_mutex_t lock; /* of quiet */
+	atomic_uint_fast64_t connections, requests, received, verified, refused[REFUSALS];
+	atomic_uint_fast64_t wrong; /* signatures since the last good one */
+	_Atomic int64_t wrong_at;   /* the last of them */
+	pthread_mutex_t lock;	    /* of quiet */
 	struct quiet quiet[REFUSALS];
 };
 
@@ -64,11 +68,33 @@ void tally_request(struct tally *tally)
 	atomic_fetch_add_explicit(&tally->requests, 1, memory_order_relaxed);
 }
 
+void tally_received(struct tally *tally)
+{
+	atomic_fetch_add_explicit(&tally->received, 1, memory_order_relaxed);
+}
+
+void tally_verified(struct tally *tally)
+{
+	atomic_fetch_add_explicit(&tally->verified, 1, memory_order_relaxed);
+	atomic_store(&tally->wrong, 0);
+}
+
+uint64_t tally_wrong_signatures(struct tally *tally, int64_t now)
+{
+	const uint64_t wrong = atomic_load(&tally->wrong);
+
+	return now - atomic_load(&tally->wrong_at) < LATELY ? wrong : 0;
+}
+
 void tally_refusal(struct tally *tally, enum tally_refusal why, const char *peer, int64_t now)
 {
 	struct quiet *quiet = &tally->quiet[why];
 
 	atomic_fetch_add_explicit(&tally->refused[why], 1, memory_order_relaxed);
+	if (why == REFUSED_BAD_SIGNATURE) {
+		atomic_store(&tally->wrong_at, now);
+		atomic_fetch_add(&tally->wrong, 1);
+	}
 	pthread_mutex_lock(&tally->lock);
 	const bool first = now >= quiet->until && quiet->skipped == 0;
 	if (first) {
@@ -114,7 +140,10 @@ json_t *tally_json(struct tally *tally)
 
 	put(all, "connections", &tally->connections);
 	put(all, "requests", &tally->requests);
-	for (int why = 0; why < REFUSALS; why++)
+	put(all, "received", &tally->received);
+	put(all, "verified", &tally->verified);
+	put(all, "slow_readers", &tally->refused[REFUSED_SLOW_READER]);
+	for (int why = 0; why < REFUSED_SLOW_READER; why++)
 		put(rejected, names[why], &tally->refused[why]);
 	json_object_set_new(all, "rejected", rejected);
 	return all;

@@ -20,6 +20,7 @@ enum tally_refusal {
 	REFUSED_TIMEOUT,
 	REFUSED_CONNECTIONS,
 	REFUSED_UNVERIFIED,
+	REFUSED_SLOW_READER, /* has its answer, and does not take it: no request was refused */
 	REFUSALS,
 };
 
@@ -30,11 +31,22 @@ void tally_free(struct tally *tally); /* accepts NULL; writes the last summaries
 
 void tally_connection(struct tally *tally);
 void tally_request(struct tally *tally);
+/* One for each request but those for health, whole or not; each is refused or verified. */
+void tally_received(struct tally *tally);
+/* A body whose signature is good. */
+void tally_verified(struct tally *tally);
+
+/*
+ * How many signatures in a row were wrong, the last of them not long before `now`; 0 when any was
+ * good since: a secret that is not OpenPR's shows like this.
+ */
+uint64_t tally_wrong_signatures(struct tally *tally, int64_t now);
 /* `peer`: an address for the log; `now`: monotonic ms. */
 void tally_refusal(struct tally *tally, enum tally_refusal why, const char *peer, int64_t now);
 
 /* Writes the summaries that are due; called now and then. */
 void tally_flush(struct tally *tally, int64_t now);
 
-/* {"connections":n,"requests":n,"rejected":{"bad_head":n,...}}; json_decref(). */
+/* {"connections":n,"requests":n,"received":n,"verified":n,"slow_readers":n,"rejected":
+ * {"bad_head":n,...}}; json_decref(). */
 json_t *tally_json(struct tally *tally);

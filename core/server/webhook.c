@@ -96,6 +96,7 @@ static void submit(struct loop *loop, struct conn *conn, const h2o_req_t *req,
 		.mailbox = mailbox_ref(loop->mailbox),
 	};
 	conn_verified(conn);
+	tally_verified(loop->site->tally);
 	conn_await(conn, &ticket->conn);
 	loop->pending++;
 	pipeline_submit(pipeline, req->entity.base ? req->entity.base : "", req->entity.len,

@@ -104,6 +104,20 @@ int64_t store_next_report_due(struct store *store)
 	return rc == 1 ? due : INT64_MAX;
 }
 
+int64_t store_oldest_report(struct store *store)
+{
+	struct db *db = store_read_begin(store);
+	struct err ignored;
+	int64_t made = 0;
+	const int rc = db_number(db,
+				 "SELECT created_at FROM reports WHERE done_at IS NULL"
+				 " ORDER BY created_at LIMIT 1",
+				 DB_NONE, &made, &ignored);
+
+	store_read_end(store);
+	return rc == 1 ? made : INT64_MAX;
+}
+
 /* ---- what became of a row ---- */
 
 struct fate {

@@ -158,7 +158,11 @@ static const char version_4[] = "ALTER TABLE tasks ADD COLUMN key TEXT;"
 				"ALTER TABLE tasks ADD COLUMN put_off INTEGER NOT NULL DEFAULT 0;"
 				"ALTER TABLE tasks ADD COLUMN put_off_at INTEGER;";
 
-static const char *const versions[] = { version_1, version_2, version_3, version_4 };
+/* Version 5: how long the oldest report has been owed is asked every second. */
+static const char version_5[] =
+    "CREATE INDEX reports_owed ON reports (created_at) WHERE done_at IS NULL;";
+
+static const char *const versions[] = { version_1, version_2, version_3, version_4, version_5 };
 
 const struct migrations migrate_known = { .sql = versions,
 					  .count = sizeof(versions) / sizeof(versions[0]) };

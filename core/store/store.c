@@ -201,3 +201,8 @@ bool store_healthy(struct store *store)
 {
 	return store->writer && writer_healthy(store->writer);
 }
+
+bool store_disk_full(struct store *store)
+{
+	return store->writer && writer_disk_full(store->writer);
+}

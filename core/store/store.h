@@ -340,6 +340,8 @@ void store_report_free(struct store_report *report); /* accepts NULL */
 int store_take_report(struct store *store, int64_t now, const char *const *paused_bots,
 		      size_t paused_count, struct store_report **report, struct err *err);
 int64_t store_next_report_due(struct store *store); /* INT64_MAX: none */
+/* When the oldest row that is still owed was made; INT64_MAX: none. */
+int64_t store_oldest_report(struct store *store);
 
 struct store_call {
 	enum store_report_kind kind; /* COMMENT or STATE */
@@ -385,6 +387,8 @@ json_t *store_counts(struct store *store, struct err *err);
 
 /* Whether the last write reached the disk: false while the disk is full or the file unwritable. */
 bool store_healthy(struct store *store);
+/* Whether it was the disk that had no room; meant while it is not healthy. */
+bool store_disk_full(struct store *store);
 
 /*
  * Removes what is older than keep (bodies, ended and reported tasks, ...; design 6,

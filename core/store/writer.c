@@ -21,7 +21,7 @@ struct job {
 struct writer {
 	struct db *db;
 	pthread_t thread;
-	atomic_bool healthy;
+	atomic_bool healthy, full; /* full: the last failure was for want of room */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t came;
@@ -126,8 +126,10 @@ static void do_batch(struct writer *writer, struct batch *batch)
 	db_failed(writer->db);
 	const int rc = run_batch(writer, batch, &err);
 	atomic_store(&writer->healthy, !db_failed(writer->db) && rc == 0);
-	if (rc < 0)
+	if (rc < 0) {
+		atomic_store(&writer->full, err.code == ERR_FULL);
 		roll_back(writer);
+	}
 	for (size_t i = 0; rc < 0 && i < batch->count; i++) {
 		struct job *job = batch->jobs[i];
 		if (!job->answered && job->rc == 0)
@@ -153,8 +155,10 @@ static void probe(struct writer *writer)
 			       DB_WITH(INT(clock_wall())), &err) == 0 &&
 			db_run(writer->db, "COMMIT", DB_NONE, &err) == 0;
 
-	if (!ok)
+	if (!ok) {
+		atomic_store(&writer->full, err.code == ERR_FULL);
 		roll_back(writer);
+	}
 	atomic_store(&writer->healthy, ok);
 }
 
@@ -329,4 +333,9 @@ void writer_on_work(struct writer *writer, void (*wake_fn)(void *), void *ctx)
 bool writer_healthy(struct writer *writer)
 {
 	return atomic_load(&writer->healthy);
+}
+
+bool writer_disk_full(struct writer *writer)
+{
+	return atomic_load(&writer->full);
 }

@@ -52,3 +52,4 @@ void writer_post(struct writer *writer, writer_fn *run, writer_done_fn *done, vo
 
 void writer_on_work(struct writer *writer, void (*wake)(void *), void *ctx);
 bool writer_healthy(struct writer *writer);
+bool writer_disk_full(struct writer *writer); /* why the last write failed */

@@ -3,6 +3,7 @@
 local daemon = require "support.daemon"
 local event = require "support.event"
 local http = require "support.http"
+local metrics = require "support.metrics"
 local openpr = require "support.openpr"
 local process = require "support.process"
 local uv = require "luv"
@@ -79,12 +80,18 @@ describe("a full disk", function()
     assert.is_truthy(refused.json.error)
     assert.is_truthy(tonumber(refused.headers["retry-after"]))
     assert.equal(503, ready())
+    local why = http.request(d.dir .. "/admin.sock", "GET", "/api/ready")
+    assert.same({ 503, "disk_full", true }, { why.status, why.json.reasons[1].reason, why.json.reasons[1].turns })
     assert.equal("ok", http.request(d.port, "GET", "/health").body)
     empty()
     wait.eventually(function() return "it is ready again\n" .. d:log() end, function() return ready() == 200 end)
     local answer = d:post(body)
     assert.same({ 202, "dispatched" }, { answer.status, answer.json.status }) -- nothing of the first try was kept
     assert.equal("success", d:ended(answer.json.run_id).outcome)
+    assert.is_true(metrics.balanced(d).value("openpr_webhook_events_total", { status = "unavailable" }) >= 1)
+    local log = d:log()
+    assert.is_truthy(log:find("msg=trouble reason=disk_full", 1, true))
+    assert.is_truthy(log:find('msg="trouble is over" reason=disk_full', 1, true))
   end)
 
   it("keeps the outcome of a run that ends meanwhile, and reports it later, once", function()

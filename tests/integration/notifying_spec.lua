@@ -122,6 +122,8 @@ describe("notifying", function()
       hold()
       return http.request(d.port, "GET", "/ready").status == 503
     end, 150)
+    local why = http.request(d.dir .. "/admin.sock", "GET", "/api/ready").json.reasons[1]
+    assert.same({ "policies_unusable", true }, { why.reason, why.turns })
     asked:close()
     heard()
     manager.alive = 0

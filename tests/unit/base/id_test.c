@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <time.h>
+
 #include <cmocka.h>
 
 #include <stdio.h>
@@ -101,6 +103,19 @@ static void test_knows_uuids(void **state)
 			fail_msg("taken: %s", bad[i]);
 }
 
+static void test_tells_when_it_was_made(void **state)
+{
+	char id[ID_SIZE];
+	struct timespec now;
+
+	(void)state;
+	clock_gettime(CLOCK_REALTIME, &now);
+	const int64_t ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	id_make(id);
+	assert_in_range(id_time(id) - ms, 0, 1000);
+	assert_int_equal(id_time("0192d3a4-b5c6-7000-8000-000000000000"), 0x0192d3a4b5c6);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -109,6 +124,7 @@ int main(void)
 		cmocka_unit_test(test_ids_differ),
 		cmocka_unit_test(test_sorts_by_time),
 		cmocka_unit_test(test_knows_uuids),
+		cmocka_unit_test(test_tells_when_it_was_made),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,6 +124,8 @@ static void test_status_tells_everything(void **state)
 			assert_string_equal(json_str(all, "reason"), "the disk is full");
 		else
 			assert_true(json_is_null(json_at(all, "reason")));
+		assert_int_equal(json_array_size(json_at(all, "reasons")), 1 + unready);
+		assert_true(json_is_false(json_at(all, "draining")));
 		assert_int_equal(json_int(all, "running", 0), 3);
 		assert_int_equal(json_int(all, "counts.waiting", 0), 2);
 		assert_int_equal(json_int(all, "counters.pipeline.received", 0), 7);
@@ -131,6 +133,51 @@ static void test_status_tells_everything(void **state)
 		json_decref(all);
 		free(text);
 	}
+}
+
+static void test_ready_gives_all_reasons(void **state)
+{
+	int status;
+	char *text;
+
+	(void)state;
+	text = call("GET", "/api/ready", &status);
+	assert_int_equal(status, 200); /* wrong signatures come from outside: they turn nothing */
+	assert_string_equal(text, "{\"ready\":true,\"reasons\":[{\"reason\":\"signatures_failing\","
+				  "\"turns\":false,\"text\":\"the last 7 were wrong\"}]}");
+	free(text);
+	stand_in_unready(api.pipeline, "no room");
+	text = call("GET", "/api/ready", &status);
+	assert_int_equal(status, 503);
+	assert_string_equal(text, "{\"ready\":false,\"reasons\":[{\"reason\":\"disk_full\","
+				  "\"turns\":true,\"text\":\"no room\"},"
+				  "{\"reason\":\"signatures_failing\",\"turns\":false,"
+				  "\"text\":\"the last 7 were wrong\"}]}");
+	free(text);
+}
+
+static void test_metrics_are_text(void **state)
+{
+	struct admin_answer answer = admin_api_call(&api, "GET", "/metrics");
+
+	(void)state;
+	assert_int_equal(answer.status, 200);
+	assert_string_equal(answer.type, "text/plain; version=0.0.4; charset=utf-8");
+	assert_null(answer.body);
+	assert_non_null(strstr(answer.text, "\nopenpr_webhook_ready 1\n"));
+	assert_non_null(
+	    strstr(answer.text, "\nopenpr_webhook_trouble{reason=\"signatures_failing\"} 1\n"));
+	assert_non_null(strstr(answer.text, "\nopenpr_webhook_tasks{state=\"waiting\"} 2\n"));
+	assert_non_null(strstr(answer.text, "\nbelow 1\n"));
+	free(answer.text);
+	/* The queue cannot be asked: the rest is still there. */
+	err_set(&stand_in_fails, ERR_IO, "gone");
+	answer = admin_api_call(&api, "GET", "/metrics");
+	assert_int_equal(answer.status, 200);
+	assert_null(strstr(answer.text, "openpr_webhook_tasks"));
+	assert_non_null(strstr(answer.text, "\nbelow 1\n"));
+	free(answer.text);
+	stand_in_fails.code = 0;
 }
 
 static void is_refused(const char *method, const char *path, int expected)
@@ -258,6 +305,8 @@ int main(void)
 		CASE(test_status_tells_everything),
 		CASE(test_refuses_what_is_not_there),
 		CASE(test_refuses_bad_parameters),
+		CASE(test_ready_gives_all_reasons),
+		CASE(test_metrics_are_text),
 		CASE(test_gives_each_error_its_status),
 		CASE(test_a_bad_reload_lists_the_mistakes),
 	};

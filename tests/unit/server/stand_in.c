@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "pipeline/trouble.h"
+
 struct submission {
 	struct submission *next;
 	pipeline_answer_fn *answer;
@@ -168,6 +170,30 @@ const char *pipeline_unready(struct pipeline *pipeline)
 	const char *why = pipeline->unready;
 	pthread_mutex_unlock(&pipeline->lock);
 	return why;
+}
+
+json_t *pipeline_troubles(struct pipeline *pipeline)
+{
+	json_t *list = json_array();
+
+	pthread_mutex_lock(&pipeline->lock);
+	if (pipeline->unready)
+		trouble_add(list, "disk_full", true, "%s", pipeline->unready);
+	pthread_mutex_unlock(&pipeline->lock);
+	trouble_add(list, "signatures_failing", false, "the last 7 were wrong");
+	return list;
+}
+
+bool pipeline_draining(struct pipeline *pipeline)
+{
+	return stand_in_drained(pipeline);
+}
+
+void pipeline_expose(struct pipeline *pipeline, struct exposition *out)
+{
+	(void)pipeline;
+	exposition_open(out, "below", EXPOSITION_COUNTER, "Of the layer below.");
+	exposition_number(out, 1);
 }
 
 void pipeline_drain(struct pipeline *pipeline)

@@ -139,12 +139,31 @@ static void test_counts(void **state)
 	free(log_of(tally_free, tally));
 }
 
+static void test_wrong_signatures_in_a_row_are_news_for_a_while(void **state)
+{
+	struct tally *tally = tally_new();
+
+	(void)state;
+	assert_int_equal(tally_wrong_signatures(tally, 1000), 0);
+	for (int i = 0; i < 7; i++)
+		tally_refusal(tally, REFUSED_BAD_SIGNATURE, "p", 1000);
+	tally_refusal(tally, REFUSED_NO_SIGNATURE, "p", 1000);
+	assert_int_equal(tally_wrong_signatures(tally, 1000 + 599999), 7);
+	assert_int_equal(tally_wrong_signatures(tally, 1000 + 600000), 0);
+	tally_verified(tally);
+	assert_int_equal(tally_wrong_signatures(tally, 1000), 0);
+	tally_refusal(tally, REFUSED_BAD_SIGNATURE, "p", 2000);
+	assert_int_equal(tally_wrong_signatures(tally, 2000), 1);
+	tally_free(tally);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_flood_is_two_lines_a_minute),
 		cmocka_unit_test(test_what_is_untold_is_told_at_the_end),
 		cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_wrong_signatures_in_a_row_are_news_for_a_while),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
