@@ -31,8 +31,12 @@ static const struct verb verbs[] = {
 	  "sign an event and post it as OpenPR does; - is standard input" },
 	{ "doctor", NULL, "j", command_doctor,
 	  "look at CLIs, checkouts, OpenPR, files and disk, and say what helps" },
+	{ "rules", NULL, "jP", command_rules,
+	  "print filter and route as they are written, with hits of each rule" },
 	{ "explain", "[EVENT]", "jPiax", command_explain,
 	  "tell why an event is decided as it is, and what would run; starts nothing" },
+	{ "replay", NULL, "jPlSn", command_replay,
+	  "put stored events through other policies; exit 1 if a decision changes" },
 	{ "runs", NULL, "jn", command_runs, "list runs, newest first" },
 	{ "show", "RUN", "j", command_show,
 	  "show one run with its event, output tail and reports" },
@@ -67,6 +71,8 @@ static const struct option options[] = {
 	{ "policies", required_argument, NULL, 'P' },
 	{ "issue", required_argument, NULL, 'i' },
 	{ "at", required_argument, NULL, 'a' },
+	{ "last", required_argument, NULL, 'l' },
+	{ "since", required_argument, NULL, 'S' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -93,6 +99,8 @@ static const struct {
 	{ 'P', "DIR", "with the policies there in the place of those in policies.dir" },
 	{ 'i', "FILE", "what OpenPR tells of the issue, where the event does not" },
 	{ 'a', "TIME", "as if it came then, such as 2026-09-30T08:20:00Z" },
+	{ 'l', "N", "the newest N events alone" },
+	{ 'S', "TIME", "those since then alone: 7d, 36h, 90m or 2026-09-30T08:20:00Z" },
 };
 
 int command_fail(int code, const char *fmt, ...)
@@ -211,11 +219,16 @@ static int set_option(struct command_line *line, int letter)
 	case 'a':
 		line->at = optarg;
 		return 0;
+	case 'S':
+		line->since = optarg;
+		return 0;
 	case 'v':
 		line->verbose = true;
 		return 0;
 	case 'n':
 		return set_number(&line->limit, "--limit", 1, 100000);
+	case 'l':
+		return set_number(&line->last, "--last", 1, 1000000000);
 	case 'm':
 		return set_number(&line->coverage_min, "--coverage-min", 0, 100);
 	case 'w':

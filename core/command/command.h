@@ -23,6 +23,8 @@ struct command_line {
 	long timeout;		/* --timeout of `test`, s; 0: its own */
 	long coverage_min;	/* --coverage-min of `test`, percent */
 	const char *policies;	/* --policies of `rules`, `explain`, `replay` */
+	const char *since;	/* --since and --last of `replay` */
+	long last;		/* 0: all */
 	const char *issue, *at; /* --issue and --at of `explain` */
 };
 
@@ -32,7 +34,7 @@ typedef int command_fn(const struct command_line *line);
 command_fn command_serve, command_check, command_print_config, command_whitelist, command_runs,
     command_show, command_events, command_cancel, command_retry, command_release, command_reload,
     command_drain, command_reference, command_send, command_completion, command_test,
-    command_explain, command_doctor;
+    command_explain, command_doctor, command_rules, command_replay;
 
 /* The whole program behind main(): parses, finds the verb, runs it. */
 int command_main(int argc, char **argv);

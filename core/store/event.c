@@ -55,7 +55,7 @@ static char *removed_text(const struct store_event *event)
 
 /* The words kept for an event: those of the verdict, bounded. */
 struct kept {
-	char *rule, *reason, *gate, *targets, *filter_rule;
+	char *rule, *reason, *gate, *targets, *filter_rule, *own_rule;
 };
 
 static void keep(struct kept *kept, const struct store_decision *decision,
@@ -71,6 +71,7 @@ static void keep(struct kept *kept, const struct store_decision *decision,
 	kept->gate = text_bounded(verdict->gate, STORE_WORDS_LIMIT, false);
 	kept->targets = targets_text(decision);
 	kept->filter_rule = text_bounded(decision->filter_rule, STORE_WORDS_LIMIT, false);
+	kept->own_rule = text_bounded(decision->rule, STORE_WORDS_LIMIT, false);
 }
 
 static void drop(struct kept *kept)
@@ -80,6 +81,7 @@ static void drop(struct kept *kept)
 	free(kept->gate);
 	free(kept->targets);
 	free(kept->filter_rule);
+	free(kept->own_rule);
 }
 
 static const char *group_of(const char *id, const struct verdict *verdict)
@@ -104,9 +106,10 @@ static int insert_row(struct db *db, const char *id, const struct store_event *e
 	    "INSERT INTO events (id, dedupe_key, source, name, kind, join_key, issue_id, issue_key,"
 	    " issue_title, issue_state, project_id, project_name, bot_id, bot_name, comment_id,"
 	    " actor_id, ai_task_id, ai_attempt, ai_max_attempts, removed_bots, at, received_at,"
-	    " status, rule, reason, gate, targets, group_id, open, delivery, verdict, filter_rule)"
+	    " status, rule, reason, gate, targets, group_id, open, delivery, verdict, filter_rule,"
+	    " own_rule)"
 	    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-	    " ?, ?, ?, ?, ?, ?)",
+	    " ?, ?, ?, ?, ?, ?, ?)",
 	    DB_WITH(TEXT(id), TEXT(event->dedupe_key), TEXT(word_source(event->source)),
 		    TEXT(event->name), TEXT(word_kind(event->kind)), TEXT(event->join_key),
 		    TEXT(event->issue_id), TEXT(event->issue_key), TEXT(title),
@@ -117,7 +120,8 @@ static int insert_row(struct db *db, const char *id, const struct store_event *e
 		    INT(event->received_at), TEXT(store_status_name(verdict->status)),
 		    TEXT(kept.rule), TEXT(kept.reason), TEXT(kept.gate), TEXT(kept.targets),
 		    TEXT(group_of(id, verdict)), INT(open_of(event, decision, verdict)),
-		    TEXT(event->delivery), TEXT(decision->verdict), TEXT(kept.filter_rule)),
+		    TEXT(event->delivery), TEXT(decision->verdict), TEXT(kept.filter_rule),
+		    TEXT(kept.own_rule)),
 	    err);
 	drop(&kept);
 	return rc;
@@ -144,16 +148,17 @@ int event_update(struct db *db, const char *id, const struct store_event *event,
 	struct kept kept;
 
 	keep(&kept, decision, verdict);
-	const int rc =
-	    db_run(db,
-		   "UPDATE events SET status = ?, rule = ?, reason = ?, gate = ?,"
-		   " targets = ?, group_id = ?, open = ?, verdict = ?, filter_rule = ?"
-		   " WHERE id = ?",
-		   DB_WITH(TEXT(store_status_name(verdict->status)), TEXT(kept.rule),
-			   TEXT(kept.reason), TEXT(kept.gate), TEXT(kept.targets),
-			   TEXT(group_of(id, verdict)), INT(open_of(event, decision, verdict)),
-			   TEXT(decision->verdict), TEXT(kept.filter_rule), TEXT(id)),
-		   err);
+	const int rc = db_run(
+	    db,
+	    "UPDATE events SET status = ?, rule = ?, reason = ?, gate = ?,"
+	    " targets = ?, group_id = ?, open = ?, verdict = ?, filter_rule = ?,"
+	    " own_rule = ?"
+	    " WHERE id = ?",
+	    DB_WITH(TEXT(store_status_name(verdict->status)), TEXT(kept.rule), TEXT(kept.reason),
+		    TEXT(kept.gate), TEXT(kept.targets), TEXT(group_of(id, verdict)),
+		    INT(open_of(event, decision, verdict)), TEXT(decision->verdict),
+		    TEXT(kept.filter_rule), TEXT(kept.own_rule), TEXT(id)),
+	    err);
 	drop(&kept);
 	return rc;
 }

@@ -19,12 +19,13 @@ static int add_count(json_t *hits, const char *rule, json_int_t count)
 /* What came before filter_rule was kept tells only of the policy that had the last word. */
 static const char rules_of_filter[] =
     "SELECT coalesce(filter_rule, CASE WHEN verdict IS NULL AND status = 'ignored' THEN rule END),"
-    " count(*) FROM events GROUP BY 1";
+    " count(*) FROM events WHERE status <> 'duplicate' GROUP BY 1";
 static const char rules_of_route[] =
-    "SELECT rule, count(*) FROM events WHERE verdict IN ('accept', 'no_agent')"
-    " OR (verdict IN ('ignore', 'cancel') AND rule IS NOT filter_rule)"
+    "SELECT coalesce(own_rule, rule), count(*) FROM events WHERE status <> 'duplicate'"
+    " AND (verdict IN ('accept', 'no_agent')"
+    " OR (verdict IN ('ignore', 'cancel') AND own_rule IS NOT filter_rule)"
     " OR (verdict IS NULL AND status IN ('dispatched', 'joined', 'observed', 'disabled',"
-    "  'no_agent')) GROUP BY rule";
+    "  'no_agent'))) GROUP BY 1";
 
 static int count_rules(struct db *db, const char *sql, json_t *hits, struct err *err)
 {
@@ -68,12 +69,25 @@ json_t *past_hits(struct store *store, struct err *err)
 	return hits;
 }
 
+json_t *past_identities(struct store *store, struct err *err)
+{
+	struct db *db = store_read_begin(store);
+	json_t *ids = NULL;
+	const int rc = db_strings(db,
+				  "SELECT DISTINCT bot_id FROM reports WHERE state = 'delivered'"
+				  " AND bot_id IS NOT NULL LIMIT 1000",
+				  DB_NONE, &ids, err);
+
+	store_read_end(store);
+	return rc < 0 ? NULL : ids;
+}
+
 /* ---- single events ---- */
 
 #define PAST_COLUMNS                                                                               \
 	"SELECT e.id, e.received_at, e.name, e.status, e.verdict, e.filter_rule, e.rule, "         \
 	"e.reason,"                                                                                \
-	" e.issue_key, e.targets, b.body, b.completion"                                            \
+	" e.issue_key, e.targets, b.body, b.completion, e.own_rule"                                \
 	" FROM events e LEFT JOIN bodies b ON b.event_id = e.id "
 
 void past_free(struct past *past)
@@ -86,6 +100,7 @@ void past_free(struct past *past)
 	free(past->filter_rule);
 	free(past->rule);
 	free(past->reason);
+	free(past->own_rule);
 	free(past->issue_key);
 	json_decref(past->agents);
 	free(past->body);
@@ -139,7 +154,7 @@ static struct past *read_past(sqlite3_stmt *row)
 	     copy(&past->verdict, row, 4) | copy(&past->filter_rule, row, 5) |
 	     copy(&past->rule, row, 6) | copy(&past->reason, row, 7) |
 	     copy(&past->issue_key, row, 8) | read_body(past, row, 10) |
-	     copy(&past->completion, row, 11)) == 0)
+	     copy(&past->completion, row, 11) | copy(&past->own_rule, row, 12)) == 0)
 		return past;
 	past_free(past);
 	return NULL;

@@ -9,15 +9,22 @@
  * json_decref(). */
 json_t *past_hits(struct store *store, struct err *err);
 
+/* The bots that reports were delivered as, which is whom the daemon writes as: an array of ids;
+ * json_decref(). */
+json_t *past_identities(struct store *store, struct err *err);
+
 /* A stored event with what was decided about it then. */
 struct past {
 	char id[ID_SIZE];
 	int64_t received_at;
 	char *name, *status;
-	char *verdict, *filter_rule, *rule, *reason; /* NULL where it is not known */
-	char *issue_key;			     /* may be NULL */
-	json_t *agents; /* names that the policies named, as an array; NULL where not known */
-	char *body;	/* NULL: not kept any more */
+	/* What was answered; and what the policies said, which joining or a cancellation may have
+	 * overruled: NULL where they were not asked, or before that was kept. */
+	char *rule, *reason;
+	char *verdict, *filter_rule, *own_rule;
+	char *issue_key; /* may be NULL */
+	json_t *agents;	 /* names that the policies named, as an array; NULL where not known */
+	char *body;	 /* NULL: not kept any more */
 	size_t body_len;
 	char *completion; /* may be NULL */
 };

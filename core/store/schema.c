@@ -143,9 +143,10 @@ static const char version_2[] =
     "CREATE INDEX dispatches_whole ON dispatches (told_at)"
     " WHERE slim = 0 AND told_at IS NOT NULL;";
 
-/* Version 3: what the policies said of an event, for rules and replay; NULL for older ones. */
+/* Version 3: what the policies said of an event, whatever came of it; NULL for older ones. */
 static const char version_3[] = "ALTER TABLE events ADD COLUMN verdict TEXT;"
-				"ALTER TABLE events ADD COLUMN filter_rule TEXT;";
+				"ALTER TABLE events ADD COLUMN filter_rule TEXT;"
+				"ALTER TABLE events ADD COLUMN own_rule TEXT;";
 
 /*
  * Version 4: agents behind HTTP, which know a piece of work again by a key of ours.

@@ -42,7 +42,7 @@ describe("completion", function()
   end
 
   it("offers the verbs", function()
-    assert.same({ "runs", "retry", "release", "reload" }, offered "r")
+    assert.same({ "rules", "replay", "runs", "retry", "release", "reload" }, offered "r")
     assert.same({ "print-config", "print-reference" }, offered "print")
     assert.same(names(select(2, d:verb "--help"), "\n  ([%l-]+) "), offered "")
   end)
