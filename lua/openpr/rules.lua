@@ -13,7 +13,7 @@ local M = {}
 local meta = { sealed = true }
 
 local LONGEST_NAME = 100 -- bytes; names go into answers, logs and counters
-M.LONGEST_TRACE = 1000   -- rules that a trace tells of
+M.LONGEST_TRACE = 500    -- rules that a trace tells of
 M.LONGEST_WORDS = 1000   -- bytes of a condition or an action that are shown
 
 function M.is(value) return getmetatable(value) == meta end

@@ -150,6 +150,7 @@ local function ask_telling(told)
     one.rule = given and given.rule or nil
     one.verdict = given and text.clean(text.clip(tostring(given), rules.LONGEST_WORDS)) or nil
     one.line = given and policy.line_of_rule(given.rule) or nil
+    policy, value = nil, nil -- luacheck: ignore 311 (else the stack keeps them while the next policy is loaded)
     return given
   end
 end

@@ -314,7 +314,8 @@ describe("explain", function()
         local result = explained(with(('return rules { { "spins", function() %s end, accept } }'):format(spin)))
         assert.equal("held", result.answer.status)
         assert.matches("policies/filter.lua", result.decision.reason)
-        assert.is_truthy(table.concat(result.warnings, "\n"):find(where, 1, true))
+        local said = table.concat(result.warnings, "\n")
+        assert.is_truthy(said:find(where, 1, true) or said:find('rule "spins": no answer', 1, true), said)
       end
     end)
 
@@ -362,10 +363,10 @@ describe("explain", function()
       write("filter.lua", table.concat(parts, "\n"))
       d:configure { policies = { dir = d.dir, time_limit = 5 } }
       local result = explained((event.issue():assigned()))
-      assert.same({ "at last", 1000, 9001 },
+      assert.same({ "at last", 500, 9501 },
         { result.decision.rule, #result.policies[1].tried, result.policies[1].left_out })
       local _, out = d:verb("explain", d.dir .. "/event.json")
-      assert.matches("9001 more were tried", out)
+      assert.matches("9501 more were tried", out)
     end)
   end)
 
