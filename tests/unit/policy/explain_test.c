@@ -82,7 +82,9 @@ static void one_that_spins_is_ended(void **state)
 		place_use(&fixture->place, fixture->pool);
 		assert_null(explained(fixture, "boom", &err));
 		assert_int_equal(err.code, ERR_TIMEOUT);
-		if (!strstr(err.text, i == 0 ? "policies/filter.lua:3" : "rule \"spins\""))
+		/* the line, or on a busy machine the rule at which the wall clock ended it */
+		if (!strstr(err.text, "rule \"spins\"") &&
+		    !(i == 0 && strstr(err.text, "policies/filter.lua:3")))
 			fail_msg("%s", err.text);
 		works(fixture);
 	}
