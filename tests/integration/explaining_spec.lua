@@ -79,8 +79,8 @@ describe("explain", function()
       local code, out = d:verb("explain", write("event.json", (issue:assigned())))
       assert.equal(0, code)
       for _, words in ipairs { "Login fails", "unknown shape +event \"unknown\": name is \"issue.assigned\"",
-                               "15 YES +assigned to the bot", "added holds: changes.assignee_ids.added is %[",
-                               "=> accept  %(line 38%)", "=> to \"default\"", "cli_executor ON", "safe mode off",
+                               "%d+ YES +assigned to the bot", "added holds: changes.assignee_ids.added is %[",
+                               "=> accept  %(line %d+%)", "=> to \"default\"", "cli_executor ON", "safe mode off",
                                "202 dispatched", "claude", "PROVIDER_KEY", "| You are the coding agent default",
                                "state in_progress", "join key assignment:", "executor.timeout_secs" } do
         assert.matches(words, out)
