@@ -1,26 +1,13 @@
 #include "base/id.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
-static void fill_random(unsigned char *bytes, size_t len)
-{
-	ssize_t got;
-
-	do
-		got = getrandom(bytes, len, 0);
-	while (got < 0 && errno == EINTR);
-	/* Requests this small are answered whole or not at all.  An id that repeats would make one
-	 * piece of work vanish behind another: better to stop. */
-	if (got != (ssize_t)len)
-		abort();
-}
+#include "base/random.h"
 
 /* RFC 9562 section 5.7, with section 6.2 method 3: the 12 bits behind the milliseconds hold the
  * fraction of the millisecond, so that ids made within one still sort. */
@@ -29,7 +16,7 @@ void id_make(char out[ID_SIZE])
 	unsigned char random[8];
 	struct timespec now;
 
-	fill_random(random, sizeof(random));
+	random_fill(random, sizeof(random));
 	clock_gettime(CLOCK_REALTIME, &now);
 	const uint64_t ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 	const uint64_t fraction = ((uint64_t)now.tv_nsec % 1000000) * 4096 / 1000000;

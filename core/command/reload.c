@@ -48,6 +48,8 @@ static int apply(struct reload *reload, struct config *config, struct buf *mista
 		return -1;
 	say_fixed(reload->config, config);
 	pipeline_reload(reload->pipeline, config);
+	if (reload->tunnel)
+		tunnel_reload(reload->tunnel, config);
 	config_unref(reload->config);
 	reload->config = config_ref(config);
 	check_log(config, reload->line);

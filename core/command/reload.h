@@ -10,6 +10,7 @@
 #include "pipeline/pipeline.h"
 #include "policy/policy.h"
 #include "server/server.h"
+#include "tunnel/tunnel.h"
 
 struct reload {
 	const struct command_line *line;
@@ -18,6 +19,7 @@ struct reload {
 	struct policy_pool *pool;
 	struct pipeline *pipeline;
 	struct server *server;
+	struct tunnel *tunnel;	     /* NULL until all else stands */
 	const struct notify *notify; /* borrowed */
 };
 

@@ -26,7 +26,7 @@ struct daemon {
 	struct policy_host *host;
 	struct store *store;
 	struct admin *admin;
-	struct reload reload; /* config, pool, pipeline, server */
+	struct reload reload; /* config, pool, pipeline, server, tunnel */
 	struct notify notify;
 	int64_t prune_at, alive_at; /* CLOCK_MONOTONIC */
 };
@@ -92,7 +92,12 @@ static int start_parts(struct daemon *daemon, struct err *err)
 		return -1;
 	pipeline_on_trouble(reload->pipeline, server_trouble, reload->server);
 	daemon->admin = admin_start(reload->config, daemon->store, reload->pipeline, &hooks, err);
-	return daemon->admin ? pipeline_run(reload->pipeline, err) : -1;
+	if (!daemon->admin || pipeline_run(reload->pipeline, err) < 0)
+		return -1;
+	pthread_mutex_lock(&reload->lock); /* the admin listener may reload from now on */
+	reload->tunnel = tunnel_start(reload->config, reload->pipeline, daemon->store, err);
+	pthread_mutex_unlock(&reload->lock);
+	return reload->tunnel ? 0 : -1;
 }
 
 static void say_ready(struct daemon *daemon)
@@ -111,7 +116,8 @@ static void say_ready(struct daemon *daemon)
 	log_event(LOG_LEVEL_INFO, "containment", "active", run_containment(), NULL);
 	log_event(LOG_LEVEL_INFO, "listening", "address", address, "version", OPW_VERSION, "config",
 		  config->path, "admin", config->admin.listen, "cli_executor",
-		  config->features.cli_executor ? "on" : "off", "safe_mode",
+		  config->features.cli_executor ? "on" : "off", "wss_tunnel",
+		  config->features.wss_tunnel ? "on" : "off", "safe_mode",
 		  config->executor.safe_mode ? "on" : "off", NULL);
 	config_unref(config);
 
@@ -255,8 +261,11 @@ static void stop_parts(struct daemon *daemon)
 	if (reload->server)
 		server_stop(reload->server);
 	admin_stop(daemon->admin);
+	if (reload->tunnel)
+		tunnel_stop(reload->tunnel);
 	if (reload->pipeline)
 		pipeline_stop(reload->pipeline);
+	tunnel_free(reload->tunnel);
 	server_free(reload->server);
 	pipeline_free(reload->pipeline);
 	policy_pool_free(reload->pool);

@@ -93,10 +93,6 @@ struct config {
 		size_t bot_count;
 	} openpr;
 
-	struct {
-		bool skip_filter; /* a dispatch is work because the control plane says so */
-	} tunnel;
-
 	struct config_agent *agents; /* sorted by name */
 	size_t agent_count;
 
@@ -117,6 +113,17 @@ struct config {
 		size_t memory_limit;
 	} policies;
 	char *templates_dir;
+
+	struct {
+		char *url; /* wss:// or ws://; NULL: there is no tunnel in the file */
+		char *agent_id, *token;
+		char *hmac_secret;			  /* NULL: envelopes are not signed */
+		int64_t heartbeat, reconnect;		  /* ms */
+		char *ca_file, *client_cert, *client_key; /* NULL: the system's; none */
+		char *proxy; /* NULL: as the environment says; "": none */
+		bool allow_insecure;
+		bool skip_filter; /* every dispatch is work, whatever the filter says */
+	} tunnel;
 
 	char *share_dir; /* share/openpr-webhook of this installation, or the source tree's root */
 

@@ -152,6 +152,30 @@ static void check_search(const struct check *check, const json_t *report)
 	}
 }
 
+static void check_file(const struct check *check, const char *key, const char *path, bool client)
+{
+	if (path && access(path, R_OK) < 0)
+		SAY(client ? check->warnings : check->mistakes, "%s: %s: %s", key, path,
+		    strerror(errno));
+}
+
+static void check_tunnel(const struct check *check, bool client)
+{
+	const struct config *config = check->config;
+	const char *key =
+	    config->tunnel.client_key ? config->tunnel.client_key : config->tunnel.client_cert;
+	struct stat st;
+
+	if (!config->features.wss_tunnel)
+		return;
+	check_file(check, "tunnel.ca_file", config->tunnel.ca_file, client);
+	check_file(check, "tunnel.client_cert", config->tunnel.client_cert, client);
+	check_file(check, "tunnel.client_key", config->tunnel.client_key, client);
+	if (key && stat(key, &st) == 0 && (st.st_mode & (S_IRWXO | S_IWGRP)) != 0)
+		SAY(check->warnings, "tunnel.client_key: %s holds a key and is open to others",
+		    key);
+}
+
 static void check_descriptors(const struct check *check)
 {
 	const int connections = check->config->webhook.max_connections;
@@ -173,5 +197,6 @@ void config_check(const struct config *config, const json_t *report, bool client
 
 	check_folders(&check, report, client);
 	check_search(&check, report);
+	check_tunnel(&check, client);
 	check_descriptors(&check);
 }

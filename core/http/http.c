@@ -1,12 +1,13 @@
 #include "http/http.h"
 
 #include <curl/curl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "http/address.h"
+
+#include "http/global.h"
 
 #define CONNECT_TIMEOUT 5000 /* ms */
 #define USER_AGENT "openpr-webhook/" OPW_VERSION
@@ -26,21 +27,12 @@ struct exchange {
 	bool too_large, no_memory;
 };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static CURLcode global;
-
-static void init_global(void)
-{
-	global = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 struct http *http_new(const atomic_bool *stop, struct err *err)
 {
 	struct http *http = calloc(1, sizeof(*http));
 
-	pthread_once(&once, init_global);
-	if (http && global == CURLE_OK)
-		http->easy = curl_easy_init();
+	if (http)
+		http->easy = global_handle();
 	if (!http || !http->easy) {
 		free(http);
 		err_set(err, ERR_NOMEM, "cannot set up libcurl");

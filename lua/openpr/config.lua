@@ -41,7 +41,7 @@ local webhook = s.record {
 local features = s.record {
   doc = "The gates. What is off wins over any agent that needs it, and the answer to an event says which gate it was.",
   { "cli_executor", gate "Agents of type `cli` may be started." },
-  { "wss_tunnel", gate "The tunnel is used (this build does not have it)." },
+  { "wss_tunnel", gate "The tunnel is opened, and agents are started by what comes over it." },
   { "webhook_forward", gate "Agents of type `webhook` may be called: events are forwarded." },
   { "custom_agent", gate "Agents of type `custom` may be called (this build does not have them)." },
 }
@@ -214,18 +214,33 @@ local templates = s.record {
 
 local tunnel = s.record {
   optional = true,
-  doc = "OpenPR's agent tunnel. This build does not have it: what is written here is checked, and not used.",
-  { "url", s.string { rule = rules.tunnel_url, doc = "The tunnel's address." } },
-  { "agent_id", s.string { doc = "The name under which this host registers." } },
-  { "token", token "The tunnel's token." },
-  { "hmac_secret", secret "The secret that frames are signed with." },
+  doc = "The way to a control plane that cannot reach this host: one outbound WebSocket connection (docs/tunnel.md).",
+  { "url", s.string { rule = rules.tunnel_url, doc = [[
+    The control plane's address, `wss://`; `ws://` is not encrypted, and only for this machine unless
+    `allow_insecure`.]] } },
+  { "agent_id", s.string { rule = rules.host_name, doc = [[
+    The name under which this host is known there; an envelope for another is refused.]] } },
+  { "token", s.string { secret = true, rule = rules.token, doc = [[
+    What this host shows, as `Authorization: Bearer`; only a verified server gets it.]] } },
+  { "hmac_secret", secret [[
+    The secret that envelopes are signed with, both ways; with it, unsigned, wrongly signed, old and repeated ones are
+    refused.]] },
   { "heartbeat_secs", s.duration { plain = AS_SECONDS, default = 20, min = 1, max = HOUR, doc = [[
-    Seconds between two signs of life.]] } },
-  { "reconnect_secs", s.duration { plain = AS_SECONDS, default = 3, min = 1, max = HOUR, doc = [[
-    Seconds before the first attempt to connect again.]] } },
+    Seconds between two signs of life; a server that answers none is left within two of them.]] } },
+  { "reconnect_secs", s.duration { plain = AS_SECONDS, default = 3, min = 0.1, max = HOUR, doc = [[
+    Seconds before the first attempt to connect again; each further one waits twice as long, up to a minute.]] } },
   { "skip_filter", s.boolean { default = false, doc = [[
     Every dispatch is work, whatever `policies/filter.lua` would say of it.]] } },
-  { "ca_file", s.path { shown = "the system's", doc = "Certificates that the tunnel's server is checked against." } },
+  { "ca_file", s.path { shown = "the system's", doc = [[
+    Certificates (PEM) that the server's is checked against, instead of the system's.]] } },
+  { "client_cert", s.path { doc = "A certificate (PEM) to show to the server." } },
+  { "client_key", s.path { shown = "in `client_cert`", doc = "The key (PEM) of `client_cert`." } },
+  { "proxy", s.string { empty = true, secret = rules.holds_password, rule = rules.proxy,
+    shown = "as the environment says", doc = [[
+    An HTTP proxy on the way, as `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`; `""` is none. TLS goes through
+    it to the server.]] } },
+  { "allow_insecure", s.boolean { default = false, doc = [[
+    `ws://` to other machines, too: whoever is in between reads the token and starts agents.]] } },
 }
 
 local admin = s.record {

@@ -30,12 +30,39 @@ local function unverified(config, _, ctx)
 end
 
 local function gates(config, _, ctx)
-  for _, name in ipairs { "wss_tunnel", "custom_agent" } do
+  for _, name in ipairs { "custom_agent" } do
     if config.features[name] then
       s.mistake(ctx, s.join("features", name), "this build does not have it: set it to false")
     end
   end
-  if config.tunnel then s.warn(ctx, "tunnel", "is not used: this build has no tunnel") end
+end
+
+local function tunnel(config, raw, ctx)
+  local options, on = config.tunnel, config.features.wss_tunnel
+  if not options then
+    if on then s.mistake(ctx, "tunnel", "is required with features.wss_tunnel: url, agent_id and token") end
+    return
+  end
+  if not on then s.warn(ctx, "tunnel", "is not used: features.wss_tunnel is off") end
+  for _, name in ipairs { "url", "agent_id", "token" } do
+    local path = s.join("tunnel", name)
+    if on and section(raw, "tunnel")[name] == nil and not ctx.pending[path] then
+      s.mistake(ctx, path, "is required with features.wss_tunnel")
+    end
+  end
+  if options.url and find(options.url, "^ws:") and not rules.leads_here(options.url) then
+    if options.allow_insecure then
+      s.warn(ctx, "tunnel.allow_insecure", "lets whoever is in between read the token and start agents")
+    else
+      s.mistake(ctx, "tunnel.url", "ws:// is not encrypted: take wss://, or allow_insecure = true")
+    end
+  end
+  if options.client_key and not options.client_cert then
+    s.mistake(ctx, "tunnel.client_cert", "is required with client_key")
+  end
+  if not options.hmac_secret and on then
+    s.warn(ctx, "tunnel.hmac_secret", "is not set: what comes over the tunnel is not checked for who made it")
+  end
 end
 
 local function callback(config, raw, ctx)
@@ -214,8 +241,8 @@ local function reports(config, _, ctx)
   end
 end
 
-local checks = { webhook_secrets, unverified, gates, callback, working_dirs, gateways, agent_names, permissions,
-                 variables, reports, admin }
+local checks = { webhook_secrets, unverified, gates, tunnel, callback, working_dirs, gateways, agent_names,
+                 permissions, variables, reports, admin }
 
 return function(config, raw, ctx)
   for _, check in ipairs(checks) do check(config, raw, ctx) end

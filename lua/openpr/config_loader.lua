@@ -220,7 +220,6 @@ local function for_program(config)
   config.admin.socket = string.match(listen, "^unix:(.*)$")
   config.admin.address = not config.admin.socket and config.admin.listen or nil
   config.labels = rows(config.labels, function(id, name) return pair(string.lower(id), name) end)
-  config.tunnel = nil
   return config
 end
 

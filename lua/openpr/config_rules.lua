@@ -50,7 +50,38 @@ end
 
 rules.api_url = url("https?", "http://127.0.0.1:8081", true)
 rules.mcp_url = url("https?", "http://127.0.0.1:8090/mcp/rpc")
-rules.tunnel_url = url("wss?", "wss://openpr.example.com/api/v1/agent-tunnel")
+
+-- A path's last slash means something, other than in a base that paths are added to.
+function rules.tunnel_url(text)
+  if find(text, "@", 1, true) then return nil, "must hold no user name or password, and no other @", true end
+  local authority = match(text, "^wss?://([^/?#]+)[^#]*$")
+  if not authority or not is_authority(authority) or find(text, "%s") then
+    return nil, "is not a URL such as wss://openpr.example.com/api/v1/agent-tunnel"
+  end
+  return text
+end
+
+function rules.proxy(text, ctx)
+  if text == "" or text == s.PLACEHOLDER then return rules.secret(text, ctx) end
+  local authority = match(text, "^http://([^/?#]+)/?$")
+  if not authority or not is_authority(match(authority, "@(.*)$") or authority) or find(text, "%s") then
+    return nil, "is not a URL such as http://proxy.example.com:3128", true
+  end
+  return text
+end
+
+function rules.holds_password(text) return find(text, "@", 1, true) ~= nil end
+
+-- Whether a URL names this machine, whatever a name server says.
+function rules.leads_here(text)
+  local authority = match(text, "^%w+://([^/?#]+)") or ""
+  return rules.is_loopback(find(authority, ":%d+$") and authority or authority .. ":80")
+end
+
+function rules.host_name(text)
+  if #text > 128 then return nil, "is longer than 128 bytes" end
+  return text
+end
 
 rules.gateway_url = url("https?", "http://127.0.0.1:18789", true)
 

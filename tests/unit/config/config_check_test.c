@@ -132,9 +132,62 @@ static void test_what_this_build_lacks_is_a_mistake(void **state)
 			  "agents = { b = { type = 'custom', url = 'x' } }",
 		  "agents.b.type: this build has no agents of type custom\n"
 		  "features.custom_agent: this build does not have it: set it to false\n"
-		  "features.wss_tunnel: this build does not have it: set it to false\n");
+		  "tunnel: is required with features.wss_tunnel: url, agent_id and token\n");
+}
+
+#define TUNNEL                                                                                     \
+	WEBHOOK "features = { wss_tunnel = true }, tunnel = { agent_id = 'h', token = 'token-1', "
+
+static void test_the_tunnel_needs_its_gate_and_its_parts(void **state)
+{
+	(void)state;
 	trial_good(WEBHOOK "tunnel = { url = 'wss://h/x', token = 'tunnel-token' }");
-	holds(trial_warnings(), "tunnel: is not used: this build has no tunnel\n");
+	holds(trial_warnings(), "tunnel: is not used: features.wss_tunnel is off\n");
+	trial_bad(WEBHOOK "features = { wss_tunnel = true }, tunnel = { heartbeat_secs = 1 }",
+		  "tunnel.agent_id: is required with features.wss_tunnel\n"
+		  "tunnel.token: is required with features.wss_tunnel\n"
+		  "tunnel.url: is required with features.wss_tunnel\n");
+	trial_good(TUNNEL "url = 'wss://h/x?y=z', hmac_secret = 'a-long-enough-secret' }");
+	assert_null(strstr(trial_warnings(), "tunnel"));
+	trial_good(TUNNEL "url = 'wss://h/x' }");
+	holds(trial_warnings(), "tunnel.hmac_secret: is not set: ");
+	trial_bad(TUNNEL "url = 'wss://h/x', client_key = '/dev/null' }",
+		  "tunnel.client_cert: is required with client_key\n");
+	trial_bad(TUNNEL "url = 'wss://h/x', ca_file = '/nowhere.pem' }",
+		  "tunnel.ca_file: /nowhere.pem: No such file or directory\n");
+	trial_bad(TUNNEL "url = 'wss://h/x', proxy = 'https://user:secret-1@h:1' }",
+		  "tunnel.proxy: is not a URL such as http://proxy.example.com:3128\n");
+	trial_good(TUNNEL "url = 'wss://h/x', proxy = 'http://user:secret-1@h:1' }");
+	trial_bad(TUNNEL "url = 'https://h/x' }",
+		  "tunnel.url: \"https://h/x\" is not a URL such as "
+		  "wss://openpr.example.com/api/v1/agent-tunnel\n");
+	trial_bad(TUNNEL "url = 'wss://h/x#y' }",
+		  "tunnel.url: \"wss://h/x#y\" is not a URL such as "
+		  "wss://openpr.example.com/api/v1/agent-tunnel\n");
+}
+
+static void test_a_tunnel_in_the_clear_is_for_this_machine(void **state)
+{
+	static const char *const here[] = { "127.0.0.1:80/x", "127.255.0.9/", "localhost",
+					    "[::1]:9/x", "LOCALHOST:1" };
+	static const char *const elsewhere[] = { "127.0.0.1.example.com/", "10.0.0.1", "[::2]:9/x",
+						 "127.1.example", "localhost.example" };
+	char text[1024];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++) {
+		snprintf(text, sizeof(text), TUNNEL "url = 'ws://%s' }", here[i]);
+		trial_good(text);
+	}
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
+		snprintf(text, sizeof(text), TUNNEL "url = 'ws://%s' }", elsewhere[i]);
+		trial_bad(text, "tunnel.url: ws:// is not encrypted: take wss://, or "
+				"allow_insecure = true\n");
+		snprintf(text, sizeof(text), TUNNEL "url = 'ws://%s', allow_insecure = true }",
+			 elsewhere[i]);
+		trial_good(text);
+		holds(trial_warnings(), "tunnel.allow_insecure: lets whoever is in between ");
+	}
 }
 
 static void test_callbacks_need_addresses(void **state)
@@ -197,6 +250,8 @@ int main(void)
 		TEST(test_connections_must_fit_the_descriptors),
 		TEST(test_named_folders_that_are_not_there_are_said),
 		TEST(test_what_this_build_lacks_is_a_mistake),
+		TEST(test_the_tunnel_needs_its_gate_and_its_parts),
+		TEST(test_a_tunnel_in_the_clear_is_for_this_machine),
 		TEST(test_callbacks_need_addresses),
 		TEST(test_agents_are_told_apart),
 		TEST(test_full_permissions_are_said),
