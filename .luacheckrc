@@ -14,3 +14,4 @@ files["lua/meta"] = { std = "lua54", ignore = { "111", "112", "113", "121", "122
 files["tests/spec"].std = "lua54+busted"
 files["tests/integration"].std = "lua54+busted"
 files["tests/container"].std = "lua54+busted"
+files["tests/bare"].std = "lua54+busted"

@@ -24,8 +24,13 @@ end
 -- What this machine lacks, or nil.
 local function lacking()
   if uv.getuid() ~= 0 then return "not root" end
-  for _, name in ipairs { "podman", "buildah", "runc", "debootstrap" } do
+  for _, name in ipairs { "podman", "buildah", "runc", "debootstrap", "unshare" } do
     if process.run({ "sh", "-c", "command -v " .. name }, env, "/", 10) ~= 0 then return "no " .. name end
+  end
+  -- As root of a container or of a chroot, one may be let do none of this.
+  local needed = "mount -t proc proc /proc && mount -t tmpfs none /mnt && ls /sys/fs/cgroup/*"
+  if process.run({ "unshare", "--mount", "--pid", "--fork", "sh", "-ec", needed }, env, "/", 30) ~= 0 then
+    return "no right to make namespaces, mounts or cgroups"
   end
 end
 

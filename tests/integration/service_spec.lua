@@ -55,6 +55,8 @@ describe("openpr-webhook.service", function()
   it("gives runs the time that its configuration gives them", function()
     local drain = slurp("docker/config.lua"):match "drain_secs = (%d+)"
     assert.equal(tonumber(drain) + 15, tonumber(setting "TimeoutStopSec"))
+    drain = slurp("docker/container.lua"):match "drain_secs = (%d+)"
+    assert.equal(tonumber(drain) + 15, tonumber(slurp("docker/compose.yaml"):match "stop_grace_period: (%d+)s"))
   end)
 
   it("says why each option is off that would break agents", function()

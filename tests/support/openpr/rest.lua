@@ -3,6 +3,7 @@
 
 local json = require "openpr.json"
 local state = require "openpr.state"
+local workspace = require "openpr.workspace"
 
 local rest = {}
 
@@ -223,6 +224,10 @@ local routes = { -- pattern of the path, what its id is called, method -> handle
   { "^/api/v1/ai/callbacks/task/([^/]+)/progress$", "task_id", { POST = report_progress } },
 }
 
+for _, route in ipairs(workspace.routes(success, refuse)) do
+  routes[#routes + 1] = route
+end
+
 local function read_body(request)
   if request.method == "GET" then
     return {}
@@ -244,9 +249,10 @@ local function decode_percent(text)
 end
 
 -- In the order of the live one: the token, the path's id, the body.
-local function run(handler, request, id_name, id)
+local function run(handler, request, route, id)
+  local id_name = route[2]
   local user, why = state.authenticate(request)
-  if not user then
+  if not user and not route.open then
     return refuse(401, why)
   end
   id = id and decode_percent(id)
@@ -275,7 +281,7 @@ function rest.answer(request)
         end
         return { status = 405, headers = { allow = table.concat(allow, ",") }, body = "" }
       end
-      return run(handler, request, route[2], match)
+      return run(handler, request, route, match)
     end
   end
   return { status = 404, body = "" }
