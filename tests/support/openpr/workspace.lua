@@ -63,80 +63,81 @@ local function ask_worker(issue, bot)
   end)
 end
 
--- ---- handlers, made with rest.lua's own ways of answering ----
+-- ---- handlers; rest.lua gives its own ways of answering ----
 
-function workspace.routes(success, refuse)
-  local function log_in(_, _, _, body)
-    if body.email ~= workspace.login.email or body.password ~= workspace.login.password then
-      return refuse(401, "invalid email or password")
-    end
-    local token = "jwt-" .. state.uuid()
-    local user = state.add_user { name = "Ann", email = body.email, entity_type = "human", role = "admin",
-                                  token = token }
-    return success { user = { id = user.id, email = user.email, name = user.name },
-                     tokens = { access_token = token, refresh_token = state.uuid(), token_type = "Bearer" } }
+local success, refuse
+
+local function log_in(_, _, _, body)
+  if body.email ~= workspace.login.email or body.password ~= workspace.login.password then
+    return refuse(401, "invalid email or password")
   end
+  local token = "jwt-" .. state.uuid()
+  local user = state.add_user { name = "Ann", email = body.email, entity_type = "human", role = "admin", token = token }
+  return success { user = { id = user.id, email = user.email, name = user.name },
+                   tokens = { access_token = token, refresh_token = state.uuid(), token_type = "Bearer" } }
+end
 
-  local function get_workspaces()
-    return success { items = json.array { state.data().workspace }, total = 1, page = 1, per_page = 1, total_pages = 1 }
+local function page(items)
+  return success { items = json.array(items), total = #items, page = 1, per_page = #items, total_pages = 1 }
+end
+
+local function get_workspaces() return page { state.data().workspace } end
+local function get_projects() return page { state.data().project } end
+
+local function add_bot(_, _, _, body)
+  local token = "opr_" .. state.uuid():gsub("-", "") .. state.uuid():gsub("-", "")
+  local bot = state.add_user { name = body.name, entity_type = "bot_mcp", token = token }
+  return success { id = bot.id, name = bot.name, token = token, permissions = body.permissions, is_active = true }
+end
+
+local function put_user(_, user, id, body)
+  local known = state.data().users[id]
+  if user.role ~= "admin" then return refuse(403, "system admin required") end
+  if not known then return refuse(404, "user not found") end
+  if body.entity_type ~= "human" and body.entity_type ~= "bot" then
+    return refuse(400, "entity_type must be human or bot")
   end
+  known.entity_type, known.agent_type = body.entity_type, body.agent_type
+  return success { id = id, entity_type = known.entity_type, agent_type = known.agent_type }
+end
 
-  local function get_projects()
-    return success { items = json.array { state.data().project }, total = 1, page = 1, per_page = 1, total_pages = 1 }
+local function add_webhook(_, _, _, body)
+  local bot = state.data().users[body.bot_user_id]
+  if not bot or bot.entity_type ~= "bot" then return refuse(400, "bot_user_id must reference a bot user") end
+  local hook = { id = state.uuid(), url = body.url, secret = body.secret, bot_user_id = body.bot_user_id,
+                 active = body.active, events = body.events }
+  table.insert(setting().webhooks, hook)
+  return success { id = hook.id, url = hook.url, bot_user_id = hook.bot_user_id, active = hook.active,
+                   events = json.array(hook.events) }
+end
+
+local function get_deliveries(_, _, id)
+  local items = {}
+  for _, delivery in ipairs(setting().deliveries) do
+    if delivery.webhook_id == id then items[#items + 1] = delivery end
   end
+  return page(items)
+end
 
-  local function add_bot(_, _, _, body)
-    local token = "opr_" .. state.uuid():gsub("-", "") .. state.uuid():gsub("-", "")
-    local bot = state.add_user { name = body.name, entity_type = "bot_mcp", token = token }
-    return success { id = bot.id, name = bot.name, token = token, permissions = body.permissions, is_active = true }
+local function add_issue(_, _, _, body)
+  if type(body.title) ~= "string" or body.title == "" then return refuse(400, "title is required") end
+  local issue = state.put_issue { title = body.title, description = body.description, state = body.state,
+                                  assignee_id = body.assignee_id }
+  local bot = state.data().users[body.assignee_id]
+  bot = bot and bot.entity_type == "bot" and bot.id or nil
+  announce("issue.created", issue, bot)
+  if bot then
+    announce("issue.assigned", issue, bot)
+    ask_worker(issue, bot)
   end
+  local answer = {}
+  for key, value in pairs(issue) do answer[key] = value end
+  answer.comments, answer.label_list = nil, nil
+  return success(answer)
+end
 
-  local function put_user(_, user, id, body)
-    if user.role ~= "admin" then return refuse(403, "system admin required") end
-    local known = state.data().users[id]
-    if not known then return refuse(404, "user not found") end
-    if body.entity_type ~= "human" and body.entity_type ~= "bot" then
-      return refuse(400, "entity_type must be human or bot")
-    end
-    known.entity_type, known.agent_type = body.entity_type, body.agent_type
-    return success { id = id, entity_type = known.entity_type, agent_type = known.agent_type }
-  end
-
-  local function add_webhook(_, _, _, body)
-    local bot = state.data().users[body.bot_user_id]
-    if not bot or bot.entity_type ~= "bot" then return refuse(400, "bot_user_id must reference a bot user") end
-    local hook = { id = state.uuid(), url = body.url, secret = body.secret, bot_user_id = body.bot_user_id,
-                   active = body.active, events = body.events }
-    table.insert(setting().webhooks, hook)
-    return success { id = hook.id, url = hook.url, bot_user_id = hook.bot_user_id, active = hook.active,
-                     events = json.array(hook.events) }
-  end
-
-  local function get_deliveries(_, _, id)
-    local items = json.array()
-    for _, delivery in ipairs(setting().deliveries) do
-      if delivery.webhook_id == id then items[#items + 1] = delivery end
-    end
-    return success { items = items, total = #items, page = 1, per_page = #items, total_pages = 1 }
-  end
-
-  local function add_issue(_, _, _, body)
-    if type(body.title) ~= "string" or body.title == "" then return refuse(400, "title is required") end
-    local issue = state.put_issue { title = body.title, description = body.description, state = body.state,
-                                    assignee_id = body.assignee_id }
-    local bot = state.data().users[body.assignee_id]
-    bot = bot and bot.entity_type == "bot" and bot.id or nil
-    announce("issue.created", issue, bot)
-    if bot then
-      announce("issue.assigned", issue, bot)
-      ask_worker(issue, bot)
-    end
-    local answer = {}
-    for key, value in pairs(issue) do answer[key] = value end
-    answer.comments, answer.label_list = nil, nil
-    return success(answer)
-  end
-
+function workspace.routes(success_of, refuse_of)
+  success, refuse = success_of, refuse_of
   return {
     { "^/api/v1/auth/login$", nil, { POST = log_in }, open = true },
     { "^/api/v1/workspaces$", nil, { GET = get_workspaces } },
