@@ -29,17 +29,34 @@ static int add_variable(struct config_agent *agent, const char *name, size_t len
 	return 0;
 }
 
-/* "agents.NAME.env.VARIABLE" */
-static void stand_in_variable(struct config *config, const char *path, size_t len)
+/* The secret of this name in agents.X, where it is not set. */
+static char **secret_of(struct config_agent *agent, const char *name, size_t len)
 {
-	for (size_t i = 0; i < config->agent_count; i++) {
-		char head[300];
-		const int used =
-		    snprintf(head, sizeof(head), "agents.%s.env.", config->agents[i].name);
-		if (used > 0 && (size_t)used < sizeof(head) && (size_t)used < len &&
-		    strncmp(path, head, (size_t)used) == 0)
-			add_variable(&config->agents[i], path + used, len - (size_t)used);
-	}
+	const struct {
+		const char *name;
+		char **at;
+	} secrets[] = { { "token", &agent->token },
+			{ "secret", &agent->secret },
+			{ "mcp_token", &agent->mcp_token } };
+
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
+		if (strlen(secrets[i].name) == len && strncmp(secrets[i].name, name, len) == 0 &&
+		    !*secrets[i].at)
+			return secrets[i].at;
+	return NULL;
+}
+
+/* path: what stands behind "agents.NAME.". */
+static void stand_in_agent(struct config_agent *agent, const char *path, size_t len)
+{
+	static const char env[] = "env.";
+	const size_t skip = sizeof(env) - 1;
+	char **secret = secret_of(agent, path, len);
+
+	if (secret)
+		*secret = strdup(UNSET);
+	else if (len > skip && strncmp(path, env, skip) == 0)
+		add_variable(agent, path + skip, len - skip);
 }
 
 /* The daemon has them: what is told must be what it would do. */
@@ -50,8 +67,13 @@ static void stand_in(struct config *config, const char *warning)
 	if (len == strlen("openpr.token") && strncmp(warning, "openpr.token", len) == 0 &&
 	    !config->openpr.token)
 		config->openpr.token = strdup(UNSET);
-	else
-		stand_in_variable(config, warning, len);
+	for (size_t i = 0; i < config->agent_count; i++) {
+		char head[300];
+		const int used = snprintf(head, sizeof(head), "agents.%s.", config->agents[i].name);
+		if (used > 0 && (size_t)used < sizeof(head) && (size_t)used < len &&
+		    strncmp(warning, head, (size_t)used) == 0)
+			stand_in_agent(&config->agents[i], warning + used, len - (size_t)used);
+	}
 }
 
 static void take_warnings(struct dry *dry, const struct buf *warnings)

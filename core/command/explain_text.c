@@ -237,6 +237,20 @@ static void put_prompt(const json_t *run)
 	plain_block(stdout, prompt, EXPLAIN_MARGIN "  | ", TEXT_MOST);
 }
 
+static void put_request(const json_t *request)
+{
+	const char *body = json_str(request, "body");
+
+	if (!request)
+		return;
+	put(EXPLAIN_MARGIN "request      ", json_str(request, "method"), "");
+	put(" ", json_str(request, "url"), "\n");
+	put_words("headers", json_at(request, "headers"), put_word);
+	puts(body ? EXPLAIN_MARGIN "body" : EXPLAIN_MARGIN "body         not UTF-8");
+	if (body)
+		plain_block(stdout, body, EXPLAIN_MARGIN "  | ", TEXT_MOST);
+}
+
 static void put_report(const json_t *reports, const char *which, const char *title)
 {
 	const json_t *report = json_object_get(reports, which);
@@ -297,6 +311,10 @@ static void put_run(const json_t *run)
 	put_words("command", json_at(run, "argv"), put_argument);
 	put_words("environment", json_at(run, "environment"), put_word);
 	put_prompt(run);
+	put_request(json_at(run, "request"));
+	if (json_is_true(json_at(run, "reports_itself")))
+		put_line("", "the agent reports its success itself; below, what the daemon says "
+			     "where it has not");
 	if (json_at(run, "reports"))
 		put_reports(json_at(run, "reports"));
 }

@@ -189,34 +189,50 @@ static json_t *reports(struct explaining *on, const char *agent)
 
 /* ---- one agent ---- */
 
-static void tell_cli(struct explaining *on, const struct config_agent *agent, int64_t timeout,
-		     json_t *run)
+static void tell_prompt(struct explaining *on, const struct config_agent *agent, bool whole,
+			json_t *run)
+{
+	json_object_set_new(run, "prompt_complete", json_boolean(whole));
+	if (!whole)
+		explain_warn(
+		    on,
+		    "the prompt of %s needs the issue, which OpenPR is asked for when a run "
+		    "starts: give it with --issue to see all of it",
+		    agent->name);
+}
+
+static void tell_work(struct explaining *on, const struct config_agent *agent, int64_t timeout,
+		      json_t *run)
 {
 	const struct buf none = { .bytes = (char *)"" };
 	struct buf prompt = { 0 };
 	enum policy_rendered rendered = RENDERED_TEXT;
 	bool whole;
 	struct err err;
+	const bool good = render(on, agent->name, &prompt, &rendered, &whole, &err) == 0;
 
-	if (render(on, agent->name, &prompt, &rendered, &whole, &err) < 0) {
+	if (good)
+		tell_prompt(on, agent, whole, run);
+	else
 		add_problem(run, "render failed, the task would be held: ", err.text);
-	} else {
-		json_object_set_new(run, "prompt_complete", json_boolean(whole));
-		if (!whole)
-			explain_warn(on,
-				     "the prompt of %s needs the issue, which OpenPR is asked for "
-				     "when a run starts: give it with --issue to see all of it",
-				     agent->name);
-	}
-	if (gateway_speaks(agent)) {
+	json_object_set_new(run, "timeout", json_integer(timeout > 0 ? timeout : agent->timeout));
+	if (strcmp(agent->type, "cli") == 0)
+		plan(on, agent, timeout, good ? &prompt : &none, run);
+	else if (good && gateway_speaks(agent))
 		plan_request(on, agent, rendered, &prompt, run);
-		buf_done(&prompt);
-		return;
-	}
-	plan(on, agent, timeout, prompt.len > 0 ? &prompt : &none, run);
-	if (prompt.len == 0)
-		json_object_set_new(run, "stdin", json_null());
+	if (!good)
+		json_object_del(run, "stdin");
 	buf_done(&prompt);
+}
+
+/* What is said of programs alone. */
+static void tell_program(const struct config_agent *agent, json_t *run)
+{
+	json_object_set_new(run, "cli", json_string(agent->cli));
+	json_object_set_new(
+	    run, "permissions",
+	    json_string(agent->permissions == PERMISSIONS_FULL ? "full" : "workspace"));
+	json_object_set_new(run, "trust_repository", json_boolean(agent->trust_repository));
 }
 
 static json_t *tell_agent(struct explaining *on, size_t target)
@@ -229,18 +245,18 @@ static json_t *tell_agent(struct explaining *on, size_t target)
 		return json_pack("{s:s, s:[s]}", "agent", name, "problems",
 				 "config.lua has no such agent");
 	const char *gate = gate_closed(on->config, agent);
-	json_t *run =
-	    json_pack("{s:s, s:s, s:s?, s:s?, s:b, s:s?, s:s, s:b, s:s, s:[]}", "agent", name,
-		      "type", agent->type, "cli", agent->cli, "gate", gate, "starts",
-		      !gate && on->decided.decision.action == ACTION_ACCEPT, "model", agent->model,
-		      "permissions", agent->permissions == PERMISSIONS_FULL ? "full" : "workspace",
-		      "trust_repository", agent->trust_repository, "timeout_from",
-		      timeout_source(on->config, agent, timeout), "problems");
+	json_t *run = json_pack(
+	    "{s:s, s:s, s:s?, s:b, s:s?, s:s, s:[]}", "agent", name, "type", agent->type, "gate",
+	    gate, "starts", !gate && on->decided.decision.action == ACTION_ACCEPT, "model",
+	    agent->model, "timeout_from", timeout_source(on->config, agent, timeout), "problems");
 
 	if (!run)
 		return NULL;
 	if (strcmp(agent->type, "cli") == 0)
-		tell_cli(on, agent, timeout, run);
+		tell_program(agent, run);
+	tell_work(on, agent, timeout, run);
+	if (agent->reports)
+		json_object_set_new(run, "reports_itself", json_true());
 	if (json_array_size(json_at(run, "problems")) > 0)
 		json_object_set_new(run, "starts", json_false());
 	json_object_set_new(run, "reports", reports(on, name));
