@@ -19,6 +19,7 @@
 
 #define VERSION_TIMEOUT 20000 /* ms; large programs on a cold disk */
 #define VERSION_OUTPUT 4096
+#define FOUND_SIZE (PATH_MAX + 64) /* a folder and a file of ours in it */
 
 /* ---- versions ---- */
 
@@ -137,17 +138,17 @@ static const char *home_of(const struct config_agent *agent)
 
 /* What stands for a login, in words, or NULL. */
 static const char *find_login(const struct login *login, const struct config_agent *agent,
-			      const char *folder, char found[PATH_MAX])
+			      const char *folder, char found[FOUND_SIZE])
 {
 	for (size_t i = 0; login->variables[i]; i++) {
 		const char *value = variable(agent, login->variables[i]);
 		if (value && *value) {
-			snprintf(found, PATH_MAX, "%s is set", login->variables[i]);
+			snprintf(found, FOUND_SIZE, "%s is set", login->variables[i]);
 			return found;
 		}
 	}
 	for (size_t i = 0; login->files[i]; i++) {
-		snprintf(found, PATH_MAX, "%s/%s", folder, login->files[i]);
+		snprintf(found, FOUND_SIZE, "%s/%s", folder, login->files[i]);
 		if (access(found, R_OK) == 0)
 			return found;
 	}
@@ -163,7 +164,7 @@ static bool below_tmp(const char *folder)
 static void check_login(struct doctor *doctor, const char *name, const struct config_agent *agent,
 			const struct executor *executor)
 {
-	char folder[PATH_MAX], found[PATH_MAX];
+	char folder[PATH_MAX], found[FOUND_SIZE];
 
 	for (size_t i = 0; i < sizeof(logins) / sizeof(logins[0]); i++) {
 		const struct login *login = &logins[i];
