@@ -138,6 +138,17 @@ static struct tally count(const json_t *results)
 	return tally;
 }
 
+/* What a spec or a policy wrote must not move the cursor of the operator's terminal. */
+static void print_line(const char *text, size_t len)
+{
+	fputs("         ", stdout);
+	for (size_t i = 0; i < len; i++) {
+		const unsigned char byte = (unsigned char)text[i];
+		putchar((byte < 0x20 && byte != '\t') || byte == 0x7f ? '?' : byte);
+	}
+	putchar('\n');
+}
+
 static void print_test(const json_t *test)
 {
 	const char *status = json_str(test, "status"), *file = json_str(test, "file");
@@ -158,7 +169,7 @@ static void print_test(const json_t *test)
 		printf("         %s:%lld\n", file, (long long)json_int(test, "line", 0));
 	for (const char *at = message; at && *at;) {
 		const size_t len = strcspn(at, "\n");
-		printf("         %.*s\n", (int)len, at);
+		print_line(at, len);
 		at += len + (at[len] == '\n');
 	}
 	fflush(stdout);

@@ -90,6 +90,8 @@ _Noreturn static void become_busted(const struct test_run *run, const char *lua,
 	_cleanup_free_ char *lpath = NULL;
 	const int replies = fcntl(theirs[0], F_DUPFD, QUESTIONS + 1);
 	const int questions = fcntl(theirs[1], F_DUPFD, QUESTIONS + 1);
+	/* A name that looks like an option. */
+	_cleanup_free_ char *specs = NULL;
 	const char *words[10];
 	size_t n = 0;
 
@@ -97,6 +99,7 @@ _Noreturn static void become_busted(const struct test_run *run, const char *lua,
 	if (replies < 0 || questions < 0 || dup2(replies, REPLIES) < 0 ||
 	    dup2(questions, QUESTIONS) < 0 ||
 	    asprintf(&lpath, "--lpath=%s/lua/?.lua", run->share) < 0 ||
+	    asprintf(&specs, "%s%s", run->specs[0] == '-' ? "./" : "", run->specs) < 0 ||
 	    setenv("OPENPR_WEBHOOK_TEST", "3,4", 1) < 0)
 		_exit(127);
 	closefrom(QUESTIONS + 1);
@@ -112,7 +115,7 @@ _Noreturn static void become_busted(const struct test_run *run, const char *lua,
 	words[n++] = "--output=openpr.testing_report";
 	words[n++] = "--pattern=_spec%.lua$";
 	words[n++] = lpath;
-	words[n++] = run->specs;
+	words[n++] = specs;
 	words[n] = NULL;
 	execv(words[0], (char *const *)words);
 	_exit(127);
@@ -281,8 +284,9 @@ static void judge(const struct talk *talk, int status)
 	else if (test_session_running(talk->session))
 		snprintf(why, sizeof(why), "busted ended with %d in the midst of it",
 			 WEXITSTATUS(status));
-	else if (WEXITSTATUS(status) != 0 && !has_failure(test_session_results(talk->session)))
-		snprintf(why, sizeof(why), "busted ended with %d before it ran a test; see above",
+	else if (!test_session_done(talk->session) ||
+		 (WEXITSTATUS(status) != 0 && !has_failure(test_session_results(talk->session))))
+		snprintf(why, sizeof(why), "busted ended early, with %d; see above",
 			 WEXITSTATUS(status));
 	else
 		return;

@@ -20,6 +20,7 @@ struct test_session {
 	size_t trial_count;
 	size_t awake[TRIALS_AWAKE]; /* indices + 1, the latest first; 0: none */
 	json_t *results, *running;
+	bool done;
 	void (*ended)(const json_t *test);
 };
 
@@ -60,6 +61,11 @@ const json_t *test_session_results(const struct test_session *session)
 const json_t *test_session_running(const struct test_session *session)
 {
 	return session->running;
+}
+
+bool test_session_done(const struct test_session *session)
+{
+	return session->done;
 }
 
 /* ---- results ---- */
@@ -226,6 +232,8 @@ static int hear_told(struct test_session *session, const char *verb, size_t verb
 		begin(session, told);
 	else if (verb_len == 3 && strncmp(verb, "end", 3) == 0)
 		end(session, told);
+	else if (verb_len == 4 && strncmp(verb, "done", 4) == 0)
+		session->done = true;
 	else if (verb_len == 6 && strncmp(verb, "deploy", 6) == 0)
 		rc = deploy(session, told, reply, err);
 	else

@@ -21,6 +21,7 @@ void test_session_free(struct test_session *session); /* accepts NULL */
  * One line of a spec (lua/openpr/testing_wire.lua), without its end:
  *   begin {name, file, line}                   a test begins
  *   end {name, file, line, status, message}    it ended; a file that does not load, too
+ *   done {}                                    busted has come to its end
  *   deploy {dir, policies, templates, agents, labels}
  *   decide ID {...}, render, callback, rules   a question to deployed policies
  * The last two are answered: one line of JSON with its end is appended to `reply`.  -1: the line is
@@ -34,6 +35,9 @@ const json_t *test_session_results(const struct test_session *session);
 
 /* The test that began and has not ended, as `begin` tells it; NULL: none.  Borrowed. */
 const json_t *test_session_running(const struct test_session *session);
+
+/* Whether busted has said that it came to its end. */
+bool test_session_done(const struct test_session *session);
 
 /* A failure that busted could not tell: of the test that runs, or of none. */
 void test_session_fail(struct test_session *session, const char *why);

@@ -42,6 +42,12 @@ return function()
     return ended(element, status, why)
   end)
 
+  -- Without it, something has ended busted early.
+  busted.subscribe({ "suite", "end" }, function()
+    wire.tell("done", { tests = handler.successesCount + handler.failuresCount + handler.errorsCount })
+    return nil, true
+  end)
+
   -- A file that does not load, a describe or a setup that fails.
   local function outside(element, _, message, trace)
     if element.descriptor ~= "it" then return ended(element, "error", { message = message, trace = trace }) end

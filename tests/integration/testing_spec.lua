@@ -243,6 +243,44 @@ end)]]
       local why, test = failing [[it("dies", function() os.execute "kill -9 $PPID" end)]]
       assert.same({ "busted was killed by signal 9", "dies" }, { why, test.name })
       assert.equal("busted ended with 3 in the midst of it", (failing [[it("leaves", function() os.exit(3) end)]]))
+      assert.equal("busted ended with 0 in the midst of it", (failing [[it("leaves", function() os.exit(0) end)]]))
+      write("policies/spec/first_spec.lua", "it('passes', function() end)\n")
+      assert.equal("busted ended early, with 0; see above", (failing "os.exit(0)"))
+    end)
+
+    it("a spec that speaks for the helper", function()
+      for line, why in pairs { ["hello there"] = 'a spec said "hello": not JSON', ["end {]"] = 'a spec said "end": not JSON',
+                               ["decide 7 {}"] = "policies that are not deployed", ["\0"] = "what is nothing to say",
+                               ["rules x {}"] = "policies that are not deployed" } do
+        local said = failing(([[
+it("speaks", function()
+  io.open("/dev/fd/4", "w"):write(%q, "\n"):close()
+  while true do end
+end)]]):format(line))
+        assert.is_truthy(said:find(why, 1, true), said)
+      end
+    end)
+
+    it("a spec that says too much at once", function()
+      assert.matches("more than 40 MiB at once", (failing [[
+it("floods", function()
+  local out = io.open("/dev/fd/4", "w")
+  for _ = 1, 50 do out:write(("x"):rep(1 << 20)) end
+end)]]))
+    end)
+
+    it("a spec that deploys without end", function()
+      assert.matches("more than 500 deployments; deploy once in describe%(%), not in each it%(%)", (failing [[
+it("deploys", function()
+  for _ = 1, 501 do testing.deploy() end
+end)]]))
+    end)
+
+    it("words that would move a terminal's cursor", function()
+      spec [[it("paints", function() error("red \27[31m", 0) end)]]
+      local _, out = run()
+      assert.is_truthy(out:find("red ?[31m", 1, true), out)
+      assert.is_nil(out:find("\27", 1, true))
     end)
 
     it("no test that ran", function()
