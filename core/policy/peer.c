@@ -342,6 +342,21 @@ static enum peer_end listen_to(struct talk *talk)
 	}
 }
 
+/* The file that a worker runs first, of which it sends no note; "" where it sends one. */
+static const char *begins_with(enum frame_kind kind)
+{
+	switch (kind) {
+	case FRAME_DECIDE:
+		return "policies/filter.lua";
+	case FRAME_RENDER:
+		return "policies/render.lua";
+	case FRAME_CALLBACK:
+		return "policies/callback.lua";
+	default:
+		return "";
+	}
+}
+
 enum peer_end peer_ask(struct peer *peer, enum frame_kind kind, const struct buf *question,
 		       const struct peer_ears *ears, struct buf *answer, struct err *err)
 {
@@ -354,14 +369,19 @@ enum peer_end peer_ask(struct peer *peer, enum frame_kind kind, const struct buf
 		.answer = answer,
 		.err = err,
 	};
-	char head[PROTOCOL_HEAD];
+	char first[16384]; /* most questions are one send() */
+	const size_t room = sizeof(first) - PROTOCOL_HEAD;
+	const size_t len = question->len < room ? question->len : room;
 	enum peer_end how;
 
-	peer->note[0] = '\0';
+	snprintf(peer->note, sizeof(peer->note), "%s", begins_with(kind));
 	buf_clear(&peer->heard);
-	protocol_head(head, kind, question->len);
-	if (say(&talk, head, sizeof(head), &how) < 0 ||
-	    say(&talk, question->bytes, question->len, &how) < 0)
+	protocol_head(first, kind, question->len);
+	if (len > 0)
+		memcpy(first + PROTOCOL_HEAD, question->bytes, len);
+	if (say(&talk, first, PROTOCOL_HEAD + len, &how) < 0 ||
+	    (question->len > len &&
+	     say(&talk, question->bytes + len, question->len - len, &how) < 0))
 		return how;
 	return listen_to(&talk);
 }

@@ -135,8 +135,13 @@ int protocol_read(int fd, enum frame_kind *kind, struct buf *bytes)
 
 int protocol_write(int fd, enum frame_kind kind, const void *bytes, size_t len)
 {
-	char head[PROTOCOL_HEAD];
+	char small[4096]; /* one call, and one awakening at the other end; seccomp lets no writev()
+			   */
 
-	protocol_head(head, kind, len);
-	return write_all(fd, head, sizeof(head)) < 0 ? -1 : write_all(fd, bytes, len);
+	protocol_head(small, kind, len);
+	if (len > sizeof(small) - PROTOCOL_HEAD)
+		return write_all(fd, small, PROTOCOL_HEAD) < 0 ? -1 : write_all(fd, bytes, len);
+	if (len > 0)
+		memcpy(small + PROTOCOL_HEAD, bytes, len);
+	return write_all(fd, small, PROTOCOL_HEAD + len);
 }

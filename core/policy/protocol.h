@@ -26,7 +26,8 @@ enum frame_kind {
 	FRAME_FAILED,  /* a byte (enum err_code), a text; after ERR_NOMEM, ERR_TIMEOUT, ERR_IO it
 			  ends */
 	FRAME_LOG,     /* a byte (enum log_level), a text */
-	FRAME_NOTE,    /* a text: which file is being run now */
+	FRAME_NOTE,    /* a text: which file is being run now; none for the first of DECIDE,
+			  RENDER and CALLBACK */
 	FRAME_EXPLAIN, /* asked: FRAME_DECIDE, told step by step */
 	FRAME_LINES,   /* sent: a byte (enum policy_hook), a set of lines as struct lines holds it:
 			  what ran;   only of a bundle that is on trial */

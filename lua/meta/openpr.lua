@@ -74,6 +74,7 @@
 ---@field mention_template? string
 ---@field bots string[]
 ---@field reports? "daemon"|"agent"  who writes a success's comment
+---@field hands_over? boolean  its success only says that the work was handed on
 ---@field timeout? number  seconds
 
 ---@class openpr.Run

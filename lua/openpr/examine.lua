@@ -34,7 +34,7 @@ end
 -- table as a list.
 local function examine(condition, event, room, list, depth)
   depth = depth or 1
-  local told = { words = clipped(condition.words, LONGEST_WORDS) }
+  local told = { words = clipped(tostring(condition), LONGEST_WORDS) }
   room.nodes = room.nodes - 1
   if not condition.joint or depth >= DEEPEST or room.nodes <= 0 then
     told.holds = condition.test(event) and true or false

@@ -4,6 +4,7 @@
 -- operator reads rules back as they stand in the file.  & (and), | (or) and ~ (not) join them; a plain function may
 -- stand wherever a condition may.
 
+local lazy = require "openpr.lazy"
 local nearest = require "openpr.nearest"
 
 local find, format, gsub, lower, sub = string.find, string.format, string.gsub, string.lower, string.sub
@@ -12,17 +13,17 @@ local match = {}
 
 local meta = { sealed = true }
 
--- How tightly a condition binds when it is printed, as in Lua.
+-- How tightly a joint binds when it is printed, as in Lua; what has none binds most.
 local OR, AND, NOT, ATOM = 1, 2, 3, 4
 
 -- paths: the fields of the event that it looks at.
 local function new(words, test, paths)
-  return setmetatable({ words = words, test = test, level = ATOM, paths = paths }, meta)
+  return setmetatable({ words = words, test = test, paths = paths }, meta)
 end
 
 -- joint: "&", "|" or "~", which has no right side.
-local function join(words, test, level, joint, left, right)
-  return setmetatable({ words = words, test = test, level = level, joint = joint, left = left, right = right }, meta)
+local function join(test, level, joint, left, right)
+  return setmetatable({ test = test, level = level, joint = joint, left = left, right = right }, meta)
 end
 
 function match.is(value) return getmetatable(value) == meta or type(value) == "function" end
@@ -34,27 +35,38 @@ function match.lift(value)
   error(("& and | join conditions: when.* or a function, not a %s"):format(type(value)), 3)
 end
 
+local function quoted(value)
+  return type(value) == "string" and gsub(format("%q", value), "\\\n", "\\n") or tostring(value)
+end
+
+-- Words are made when somebody reads them: most conditions are made for one event and never printed.
 local function printed(condition, level)
-  return condition.level < level and "(" .. condition.words .. ")" or condition.words
+  local words = tostring(condition)
+  return (condition.level or ATOM) < level and "(" .. words .. ")" or words
+end
+
+function meta.__tostring(condition)
+  if condition.words then return condition.words end
+  local level, joint = condition.level, condition.joint
+  if joint == "~" then return "~" .. printed(condition.left, level) end
+  if joint then return ("%s %s %s"):format(printed(condition.left, level), joint, printed(condition.right, level)) end
+  return ("%s %s"):format(condition.name, quoted(condition.wanted))
 end
 
 function meta.__call(self, event) return self.test(event) and true or false end
-function meta.__tostring(self) return self.words end
 
 function meta.__band(a, b)
   a, b = match.lift(a), match.lift(b)
-  return join(printed(a, AND) .. " & " .. printed(b, AND),
-    function(e) return a.test(e) and b.test(e) end, AND, "&", a, b)
+  return join(function(e) return a.test(e) and b.test(e) end, AND, "&", a, b)
 end
 
 function meta.__bor(a, b)
   a, b = match.lift(a), match.lift(b)
-  return join(printed(a, OR) .. " | " .. printed(b, OR),
-    function(e) return a.test(e) or b.test(e) end, OR, "|", a, b)
+  return join(function(e) return a.test(e) or b.test(e) end, OR, "|", a, b)
 end
 
 function meta.__bnot(a)
-  return join("~" .. printed(a, NOT), function(e) return not a.test(e) end, NOT, "~", a)
+  return join(function(e) return not a.test(e) end, NOT, "~", a)
 end
 
 -- What event.NAME.NAME holds, for the path "NAME.NAME".
@@ -90,6 +102,19 @@ local function glob(pattern)
     end
     return true
   end
+end
+
+-- Of the patterns that policies have used; made once, for every call makes its conditions anew.
+local globs, glob_count = {}, 0
+local GLOBS_MOST = 256
+
+local function known_glob(pattern)
+  local test = globs[pattern]
+  if test then return test end
+  if glob_count == GLOBS_MOST then globs, glob_count = {}, 0 end
+  test = glob(pattern)
+  globs[pattern], glob_count = test, glob_count + 1
+  return test
 end
 
 -- Ids are UUIDs, whose letters may be written either way.
@@ -145,23 +170,38 @@ local GLOBS = {
   bot = { "bot.name", "bot.id" },
 }
 
-local function quoted(value)
-  return type(value) == "string" and gsub(format("%q", value), "\\\n", "\\n") or tostring(value)
+-- match.field() for a path of one or two names, split beforehand.
+local function reader(path)
+  local first, second = path:match "^([^.]+)%.?([^.]*)$"
+  return function(event)
+    if type(event) ~= "table" then return nil end
+    local value = event[first]
+    if second == "" then return value end
+    return type(value) == "table" and value[second] or nil
+  end
+end
+
+local READERS = {}
+for name, paths in pairs(GLOBS) do
+  READERS[name] = {}
+  for n, path in ipairs(paths) do READERS[name][n] = reader(path) end
 end
 
 local function globbed(name, paths, policy)
+  local readers = READERS[name]
   return function(pattern)
     if type(pattern) ~= "string" then
       policy.complain(("when.%s takes a text such as \"abc*\", not a %s"):format(name, type(pattern)))
       pattern = ""
     end
-    local test = glob(pattern)
-    return new(("%s %s"):format(name, quoted(pattern)), function(event)
-      for _, path in ipairs(paths) do
-        if test(field(event, path)) then return true end
+    local test = known_glob(pattern)
+    local function any(event)
+      for n = 1, #readers do
+        if test(readers[n](event)) then return true end
       end
       return false
-    end, paths)
+    end
+    return setmetatable({ name = name, wanted = pattern, test = any, paths = paths }, meta)
   end
 end
 
@@ -196,32 +236,26 @@ local function any_field(policy)
   end
 end
 
-local function names_of(when)
-  local names = {}
-  for name in next, when do names[#names + 1] = name end
-  table.sort(names)
-  return names
+-- name -> how `when` of a policy makes it.
+local MAKERS = { label = label, field = any_field }
+for name, test in pairs(PLAIN) do
+  MAKERS[name] = function() return new(name, test, LOOKED_AT[name]) end
+end
+for name, paths in pairs(GLOBS) do
+  MAKERS[name] = function(policy) return globbed(name, paths, policy) end
 end
 
--- The `when` of one policy.  Every policy gets its own, so that nothing done to it outlives the call.
+-- The `when` of one policy.  Every policy gets its own, so that nothing done to it outlives the call; what is in it is
+-- made when it is asked for.
 function match.new(policy)
-  local when = {}
-  for name, test in pairs(PLAIN) do when[name] = new(name, test, LOOKED_AT[name]) end
-  for name, paths in pairs(GLOBS) do when[name] = globbed(name, paths, policy) end
-  when.label, when.field = label(policy), any_field(policy)
-
-  return setmetatable(when, {
-    sealed = true,
-    __index = function(_, name)
-      local names = names_of(when)
-      local near = nearest(name, names)
-      policy.fail(("there is no when.%s (%s)"):format(tostring(name),
-        near and ("did you mean when.%s?"):format(near) or "have: " .. table.concat(names, ", ")))
-    end,
-    __newindex = function(_, name)
-      policy.fail(("when.%s cannot be set; write `local %s = ...`"):format(tostring(name), tostring(name)))
-    end,
-  })
+  local function missing(_, name)
+    local near = nearest(name, lazy.names(MAKERS))
+    policy.fail(("there is no when.%s (%s)"):format(tostring(name),
+      near and ("did you mean when.%s?"):format(near) or "have: " .. table.concat(lazy.names(MAKERS), ", ")))
+  end
+  return lazy.new(MAKERS, policy, missing, function(_, name)
+    policy.fail(("when.%s cannot be set; write `local %s = ...`"):format(tostring(name), tostring(name)))
+  end)
 end
 
 return match

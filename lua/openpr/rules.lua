@@ -18,14 +18,34 @@ M.LONGEST_WORDS = 1000   -- bytes of a condition or an action that are shown
 
 function M.is(value) return getmetatable(value) == meta end
 
+-- Names that were looked at before: each call makes its rules anew, of the same names.
+local fine, fine_count = {}, 0
+local FINE_MOST = 1000
+
+local function is_fine(name)
+  if fine[name] then return true end
+  if #name > LONGEST_NAME or name:find "%c" then return false end
+  if fine_count == FINE_MOST then fine, fine_count = {}, 0 end
+  fine[name], fine_count = true, fine_count + 1
+  return true
+end
+
+local function count(map)
+  local n = 0
+  for _ in next, map do n = n + 1 end
+  return n
+end
+
+local function is_ours(value) return M.is(value) or match.is(value) or verdict.is(value) end
+
 -- nil, or what is wrong with an entry.
 local function mistake(entry, policy, seen)
-  if type(entry) ~= "table" or M.is(entry) or match.is(entry) or verdict.is(entry) then
+  if type(entry) ~= "table" or (getmetatable(entry) ~= nil and is_ours(entry)) then
     return "a rule is { name, condition, action }"
   end
   local name, test, act = entry[1], entry[2], entry[3]
   if type(name) ~= "string" or name == "" then return "the first item is its name" end
-  if #name > LONGEST_NAME or name:find "%c" then
+  if not is_fine(name) then
     return ("its name is one line of at most %d bytes"):format(LONGEST_NAME)
   end
   if seen[name] then return "another rule has this name" end
@@ -34,8 +54,10 @@ local function mistake(entry, policy, seen)
   if not verdict.is(act) and type(act) ~= "function" then
     return "the third item is its action: accept, ignore, cancel, to(...) or a function"
   end
-  for key in pairs(entry) do
-    if key ~= 1 and key ~= 2 and key ~= 3 then return ("it has a further item, %s"):format(tostring(key)) end
+  if count(entry) > 3 then
+    for key in next, entry do
+      if key ~= 1 and key ~= 2 and key ~= 3 then return ("it has a further item, %s"):format(tostring(key)) end
+    end
   end
   return verdict.is(act) and verdict.refused(act, policy.hook) or nil
 end
@@ -139,13 +161,16 @@ function M.new(policy)
       policy.fail(("rules are for filter.lua and route.lua; %s.lua returns a function"):format(policy.hook))
     end
     if type(entries) ~= "table" or #entries == 0 then policy.fail "rules { } has no rules" end
-    local list, seen = { entries = {}, hook = policy.hook }, {}
+    local list, seen, last = { entries = {}, hook = policy.hook }, {}, 0
     for n, entry in ipairs(entries) do
       list.entries[#list.entries + 1] = check(n, entry, policy, seen)
+      last = n
     end
-    for key in pairs(entries) do
-      if math.type(key) ~= "integer" or key < 1 or key > #entries then
-        policy.complain(("rules has an item %q that is no rule"):format(tostring(key)))
+    if count(entries) ~= last then -- a rule behind a nil is one of them
+      for key in next, entries do
+        if math.type(key) ~= "integer" or key < 1 or key > last then
+          policy.complain(("rules has an item %q that is no rule"):format(tostring(key)))
+        end
       end
     end
     return setmetatable(list, meta)

@@ -1,10 +1,11 @@
 -- The globals of a policy, and nothing else.
 --
 -- The daemon and the specs build a policy's environment here, so what a spec sees is what production sees.  It is made
--- anew for each call, of copies: whatever a policy does to a table it was given ends with the call.  Time and memory
--- are not this file's business (core/script/vm.c, core/policy/).
+-- anew for each call, of copies, each when it is first asked for: whatever a policy does to a table it was given ends
+-- with the call.  Time and memory are not this file's business (core/script/vm.c, core/policy/).
 
 local event = require "openpr.event"
+local lazy = require "openpr.lazy"
 local match = require "openpr.match"
 local nearest = require "openpr.nearest"
 local rules = require "openpr.rules"
@@ -77,65 +78,83 @@ local function logger(policy, level)
   end
 end
 
--- The functions that would read past event.issue's demand for the fields that only OpenPR knows.
-local function add_raw_readers(env, policy)
-  local function look(value)
-    local one = policy.demanding
-    if one and rawequal(value, one) then pairs(one) end
+-- The functions that would read past event.issue's demand for the fields that only OpenPR knows, and past members that
+-- are not made yet.
+local function look(policy, value)
+  local one = policy.demanding
+  if one and rawequal(value, one) then pairs(one) end
+  lazy.fill(value)
+end
+
+local function raw_reader(read)
+  return function(own)
+    local policy = own.policy
+    return function(value, key)
+      look(policy, value)
+      return read(value, key)
+    end
   end
-  env.next = function(value, key) look(value) return next(value, key) end
-  env.rawget = function(value, key) look(value) return rawget(value, key) end
-  env.json = {
+end
+
+local function json_of(own)
+  local policy = own.policy
+  return {
     decode = function(value) return checked(policy, "json.decode", policy.host.json_decode, value) end,
     encode = function(value)
-      if policy.demanding and event.holds_demand(value, policy.demanding, 0) then look(policy.demanding) end
+      if policy.demanding and event.holds_demand(value, policy.demanding, 0) then look(policy, policy.demanding) end
       return checked(policy, "json.encode", policy.host.json_encode, value)
     end,
   }
 end
 
-local function names_of(env)
-  local names = {}
-  for name in next, env do names[#names + 1] = name end
-  table.sort(names)
-  return names
+-- name -> how it is made for `own`, { policy, bundle }.
+local MAKERS = {
+  getmetatable = function() return guarded_getmetatable end,
+  setmetatable = function(own) return guarded_setmetatable(own.policy) end,
+  next = raw_reader(next),
+  rawget = raw_reader(rawget),
+  json = json_of,
+  when = function(own) return match.new(own.policy) end,
+  rules = function(own) return rules.new(own.policy) end,
+  text = function() return copy(text) end,
+  template = function(own) return template.new(own.policy, own.bundle.templates) end,
+  agents = function(own) return copy(own.bundle.agents) end,
+  labels = function(own) return copy(own.bundle.labels) end,
+  now = function(own)
+    local policy = own.policy
+    return function() return policy.now or policy.host.now() end
+  end,
+  log = function(own)
+    local policy = own.policy
+    return { debug = logger(policy, "debug"), info = logger(policy, "info"), warn = logger(policy, "warn") }
+  end,
+}
+for name, value in pairs(UNITS) do MAKERS[name] = function() return value end end
+for _, name in ipairs(M.BASE) do MAKERS[name] = MAKERS[name] or function() return _G[name] end end
+for library, names in pairs(M.LIBRARIES) do
+  MAKERS[library] = function()
+    local own = {}
+    for n = 1, #names do own[names[n]] = _G[library][names[n]] end
+    return own
+  end
 end
-
-local function guard(env, policy)
-  return setmetatable(env, {
-    sealed = true,
-    __index = function(_, name)
-      if OUTSIDE[name] then
-        policy.fail(("no such name %q in a policy: files, processes and the network are out of its reach"):format(name))
-      end
-      local near = nearest(name, names_of(env))
-      policy.fail(("no such name %q in a policy (%s)"):format(tostring(name),
-        near and ("did you mean %q?"):format(near) or "write `local` before a name of your own"))
-    end,
-    __newindex = function(_, name)
-      policy.fail(("policies have no globals: write `local %s`"):format(tostring(name)))
-    end,
-  })
+for name, make in pairs(verdict.MAKERS) do
+  MAKERS[name] = function(own) return make(own.policy, own.bundle.agents) end
 end
 
 -- policy: what loader.policy() made; bundle: { agents, labels, templates }.
 function M.new(policy, bundle)
-  local env = copy(UNITS)
-  for _, name in ipairs(M.BASE) do env[name] = _G[name] end
-  for library, names in pairs(M.LIBRARIES) do
-    env[library] = {}
-    for _, name in ipairs(names) do env[library][name] = _G[library][name] end
+  local function missing(_, name)
+    if OUTSIDE[name] then
+      policy.fail(("no such name %q in a policy: files, processes and the network are out of its reach"):format(name))
+    end
+    local near = nearest(name, lazy.names(MAKERS))
+    policy.fail(("no such name %q in a policy (%s)"):format(tostring(name),
+      near and ("did you mean %q?"):format(near) or "write `local` before a name of your own"))
   end
-  env.getmetatable, env.setmetatable = guarded_getmetatable, guarded_setmetatable(policy)
-  add_raw_readers(env, policy)
-
-  for name, value in pairs(verdict.new(policy, bundle.agents)) do env[name] = value end
-  env.when, env.rules, env.text = match.new(policy), rules.new(policy), copy(text)
-  env.template = template.new(policy, bundle.templates)
-  env.agents, env.labels = copy(bundle.agents), copy(bundle.labels)
-  env.now = function() return policy.now or policy.host.now() end
-  env.log = { debug = logger(policy, "debug"), info = logger(policy, "info"), warn = logger(policy, "warn") }
-  return guard(env, policy)
+  return lazy.new(MAKERS, { policy = policy, bundle = bundle }, missing, function(_, name)
+    policy.fail(("policies have no globals: write `local %s`"):format(tostring(name)))
+  end)
 end
 
 return M

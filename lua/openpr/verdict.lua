@@ -99,16 +99,14 @@ local function router(policy, agents)
   end
 end
 
--- The verdicts of one policy.  Every policy gets its own, so that nothing done to them outlives the call.
-function M.new(policy, agents)
-  return {
-    accept = new { action = "accept" },
-    ignore = new { action = "ignore" },
-    drop = new { action = "ignore" },
-    cancel = new { action = "cancel" },
-    to = router(policy, agents),
-  }
-end
+-- How the verdicts of one policy are made.  Every policy gets its own, so that nothing done to them outlives the call.
+M.MAKERS = {
+  accept = function() return new { action = "accept" } end,
+  ignore = function() return new { action = "ignore" } end,
+  drop = function() return new { action = "ignore" } end,
+  cancel = function() return new { action = "cancel" } end,
+  to = router,
+}
 
 -- The same verdict with the name of the rule that gave it.
 function M.by(verdict, rule)

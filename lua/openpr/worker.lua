@@ -38,9 +38,10 @@ local function call(policy, fn, ...)
   error(type(value) == "string" and value or ("%s: raised a %s"):format(policy.file, type(value)), 0)
 end
 
-local function open(hook, input, host)
+-- The daemon knows which policy each question begins with, and is told of the others.
+local function open(hook, input, host, begins)
   if not bundle then error("no policies are loaded", 0) end
-  if host.note then host.note(("policies/%s.lua"):format(hook)) end
+  if host.note and not begins then host.note(("policies/%s.lua"):format(hook)) end
   reseed()
   local policy = loader.policy(hook, bundle.sources[hook], host)
   policy.now = input.now
@@ -72,7 +73,7 @@ end
 
 -- The verdict of filter or route; nil when no rule matched.
 local function ask(hook, input, host)
-  local policy, value = open(hook, input, host)
+  local policy, value = open(hook, input, host, hook == "filter")
   policy.event = event.new(input, bundle.labels)
   if rules.is(value) then return call(policy, rules.decide, value, policy.event) end
   return judged(call(policy, value, policy.event), policy)
@@ -235,7 +236,7 @@ end
 function M.render(input, host)
   input = host.json_decode(input)
   local needed = false
-  local policy, value = open("render", input, host)
+  local policy, value = open("render", input, host, true)
   policy.agent = agent_of(input.agent, "render")
   policy.event = event.new(input, bundle.labels, function()
     needed = true
@@ -278,7 +279,7 @@ end
 
 function M.callback(input, host)
   input = host.json_decode(input)
-  local policy, value = open("callback", input, host)
+  local policy, value = open("callback", input, host, true)
   policy.agent = agent_of(input.agent, "callback")
   policy.event = event.new(input, bundle.labels)
   local report = call(policy, value, run_of(input.run), policy.event, policy.agent)

@@ -249,9 +249,11 @@ end)]]
     end)
 
     it("a spec that speaks for the helper", function()
-      for line, why in pairs { ["hello there"] = 'a spec said "hello": not JSON', ["end {]"] = 'a spec said "end": not JSON',
-                               ["decide 7 {}"] = "policies that are not deployed", ["\0"] = "what is nothing to say",
-                               ["rules x {}"] = "policies that are not deployed" } do
+      for line, why in pairs {
+        ["hello there"] = 'a spec said "hello": not JSON', ["end {]"] = 'a spec said "end": not JSON',
+        ["decide 7 {}"] = "policies that are not deployed", ["\0"] = "what is nothing to say",
+        ["rules x {}"] = "policies that are not deployed",
+      } do
         local said = failing(([[
 it("speaks", function()
   io.open("/dev/fd/4", "w"):write(%q, "\n"):close()

@@ -13,11 +13,11 @@ local function environment()
   local env = sandbox.new({ hook = "filter", file = "x", host = host, fail = error, complain = error },
                           { agents = {}, labels = {}, templates = {} })
   local found = {}
-  for name, value in next, env do
+  for name, value in pairs(env) do
     found[name] = type(value)
     if type(value) == "table" and name ~= "agents" and name ~= "labels" then
       found[name] = {}
-      for field, item in next, value do found[name][field] = type(item) end
+      for field, item in pairs(value) do found[name][field] = type(item) end
     end
   end
   return found

@@ -211,6 +211,8 @@ return rules {
     assert.matches("rules { } has no rules", mistakes_in("filter", "return rules(7)")[1], 1, true)
     assert.matches('an item "x" that is no rule',
       mistakes_in("filter", 'return rules { { "a", when.always, accept }, x = 1 }')[1])
+    assert.matches('an item "3" that is no rule',
+      mistakes_in("filter", 'return rules { { "a", when.always, accept }, nil, { "b", when.always, accept } }')[1])
     assert.matches("rules are for filter.lua and route.lua",
       mistakes_in("render", 'return rules { { "a", when.always, accept } }')[1])
   end)

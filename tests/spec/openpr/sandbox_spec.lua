@@ -122,6 +122,18 @@ describe("a policy", function()
     assert.is_true(count > 50)
   end)
 
+  it("sees all that it has, however it looks", function()
+    local counts = [[local n = 0 for _ in %s do n = n + 1 end return n]]
+    for _, of in ipairs { "_ENV", "when" } do
+      local all = said(counts:format("pairs(" .. of .. ")"))
+      assert.equal(all, said(counts:format("next, " .. of)))
+      assert.is_true(tonumber(all) >= 20)
+    end
+    assert.equal("function", said "return type(rawget(when, 'event'))")
+    assert.equal("function", said "return type(rawget(_ENV, 'tostring'))")
+    assert.equal("nil", said "return rawget(_ENV, 'io')")
+  end)
+
   it("keeps nothing for the next event", function()
     local spoil = [[
       local seen = string.seen

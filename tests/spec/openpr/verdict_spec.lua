@@ -1,5 +1,12 @@
 local verdict = require "openpr.verdict"
 
+-- The verdicts of a policy.
+local function made(policy, agents)
+  local all = {}
+  for name, make in pairs(verdict.MAKERS) do all[name] = make(policy, agents) end
+  return all
+end
+
 local mistakes
 local policy = { complain = function(why) mistakes[#mistakes + 1] = why end }
 
@@ -7,7 +14,7 @@ describe("a verdict", function()
   local v
   before_each(function()
     mistakes = {}
-    v = verdict.new(policy, { codex = {}, reviewer = {}, opencode = {} })
+    v = made(policy, { codex = {}, reviewer = {}, opencode = {} })
   end)
 
   it("may carry a reason", function()
@@ -50,7 +57,7 @@ describe("a verdict", function()
   it("to takes what is just allowed", function()
     local agents, names = {}, {}
     for n = 1, 8 do agents["a" .. n], names[n] = {}, "a" .. n end
-    local many = verdict.new(policy, agents).to(names, { timeout = 30 * 24 * 3600 })
+    local many = made(policy, agents).to(names, { timeout = 30 * 24 * 3600 })
     assert.same({}, mistakes)
     assert.same({ agent = "a8", timeout = 2592000 }, many.targets[8])
     v.to("codex", {})
@@ -58,7 +65,7 @@ describe("a verdict", function()
   end)
 
   it("to says when there are no agents at all", function()
-    verdict.new(policy, {}).to "x"
+    made(policy, {}).to "x"
     assert.equal('no agent "x" in config.lua (have: none)', mistakes[1])
   end)
 
