@@ -175,8 +175,12 @@ static void print_test(const json_t *test)
 	fflush(stdout);
 }
 
-static void print_missed(const json_t *missed)
+/* Lines that did not run, and rules that did not decide. */
+static void print_missed(const json_t *file)
 {
+	const json_t *missed = json_object_get(file, "missed");
+	const json_t *never = json_object_get(file, "never_decided");
+
 	for (size_t i = 0; i < json_array_size(missed); i++) {
 		const json_t *range = json_array_get(missed, i);
 		const json_int_t first = json_integer_value(json_array_get(range, 0));
@@ -185,6 +189,12 @@ static void print_missed(const json_t *missed)
 		if (last != first)
 			printf("-%lld", (long long)last);
 	}
+	for (size_t i = 0; i < json_array_size(never); i++)
+		printf("%s\"%s\"",
+		       i > 0			 ? ", "
+		       : json_array_size(missed) ? "; never decided: "
+						 : "  never decided: ",
+		       json_string_value(json_array_get(never, i)));
 	putchar('\n');
 }
 
@@ -209,7 +219,7 @@ static void print_coverage(const json_t *coverage)
 		printf("  %5lld  %7lld  %5.1f %%", (long long)json_int(file, "lines", 0),
 		       (long long)json_int(file, "covered", 0),
 		       json_number_value(json_object_get(file, "percent")));
-		print_missed(json_object_get(file, "missed"));
+		print_missed(file);
 	}
 }
 

@@ -15,6 +15,7 @@
 struct covered {
 	char *path;
 	struct lines ran;
+	json_t *rules; /* {name: whether it has decided}; NULL: none */
 };
 
 struct test_coverage {
@@ -32,26 +33,58 @@ void test_coverage_free(struct test_coverage *coverage)
 	for (size_t i = 0; i < coverage->count; i++) {
 		free(coverage->files[i].path);
 		lines_done(&coverage->files[i].ran);
+		json_decref(coverage->files[i].rules);
 	}
 	free(coverage);
 }
 
-void test_coverage_add(struct test_coverage *coverage, const char *path, const struct lines *ran)
+/* The file, added where it is new; NULL when there is none or no room. */
+static struct covered *find(struct test_coverage *coverage, const char *path)
 {
-	char *real = realpath(path, NULL);
+	_cleanup_free_ char *real = realpath(path, NULL);
 	size_t at = 0;
 
 	while (real && at < coverage->count && strcmp(coverage->files[at].path, real) != 0)
 		at++;
-	if (!real || at == FILES_MOST) {
-		free(real);
-		return;
-	}
+	if (!real || at == FILES_MOST)
+		return NULL;
 	if (at == coverage->count)
 		coverage->files[coverage->count++].path = TAKE_PTR(real);
-	free(real);
-	if (ran)
-		lines_merge(&coverage->files[at].ran, ran->bits.bytes, ran->bits.len);
+	return &coverage->files[at];
+}
+
+void test_coverage_add(struct test_coverage *coverage, const char *path, const struct lines *ran)
+{
+	struct covered *file = find(coverage, path);
+
+	if (file && ran)
+		lines_merge(&file->ran, ran->bits.bytes, ran->bits.len);
+}
+
+bool test_coverage_add_decided(struct test_coverage *coverage, const char *path,
+			       const json_t *decided)
+{
+	const struct covered *file = find(coverage, path);
+	const char *name;
+	json_t *has;
+
+	if (!file || !file->rules)
+		return false;
+	json_object_foreach((json_t *)decided, name, has)
+	{
+		if (json_object_get(file->rules, name))
+			json_object_set(file->rules, name, has);
+	}
+	return true;
+}
+
+void test_coverage_add_rules(struct test_coverage *coverage, const char *path, const json_t *rules)
+{
+	struct covered *file = find(coverage, path);
+
+	if (!file || (!file->rules && !(file->rules = json_object())))
+		return;
+	json_object_update(file->rules, (json_t *)rules);
 }
 
 const char *test_coverage_shown(const char *path)
@@ -80,6 +113,20 @@ static int slurp(const char *path, struct buf *text, struct err *err)
 	return whole ? 0 : err_set(err, ERR_IO, "%s: cannot be read", path);
 }
 
+static void tell_rules(const json_t *rules, json_t *told)
+{
+	json_t *never = json_array(), *has;
+	const char *name;
+
+	json_object_foreach((json_t *)rules, name, has)
+	{
+		if (!json_is_true(has))
+			json_array_append_new(never, json_string(name));
+	}
+	json_object_set_new(told, "rules", json_integer((json_int_t)json_object_size(rules)));
+	json_object_set_new(told, "never_decided", never);
+}
+
 static json_t *tell_lines(const struct covered *file, const struct lines *active)
 {
 	json_t *missed = json_array(), *range = NULL;
@@ -99,9 +146,13 @@ static json_t *tell_lines(const struct covered *file, const struct lines *active
 		}
 	}
 	const long tenths = count > 0 ? covered * 1000 / count : 1000;
-	return json_pack("{s:s, s:I, s:I, s:f, s:o}", "file", test_coverage_shown(file->path),
-			 "lines", (json_int_t)count, "covered", (json_int_t)covered, "percent",
-			 (double)tenths / 10, "missed", missed);
+	json_t *told =
+	    json_pack("{s:s, s:I, s:I, s:f, s:o}", "file", test_coverage_shown(file->path), "lines",
+		      (json_int_t)count, "covered", (json_int_t)covered, "percent",
+		      (double)tenths / 10, "missed", missed);
+	if (file->rules)
+		tell_rules(file->rules, told);
+	return told;
 }
 
 static json_t *tell_file(const struct covered *file)

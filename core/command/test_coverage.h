@@ -2,6 +2,8 @@
 
 /* Which lines of which files ran, against which can. */
 
+#include <stdbool.h>
+
 #include "base/json.h"
 #include "base/lines.h"
 
@@ -12,6 +14,13 @@ void test_coverage_free(struct test_coverage *coverage);
 
 /* Lines that ran of a file; NULL: none.  Nothing when there is no such file. */
 void test_coverage_add(struct test_coverage *coverage, const char *path, const struct lines *ran);
+
+/* Notes rules, keys of `decided`, that have decided.  False: the file's rules are not known yet. */
+bool test_coverage_add_decided(struct test_coverage *coverage, const char *path,
+			       const json_t *decided);
+
+/* {name: whether it has decided} of a file that was added; rules are borrowed. */
+void test_coverage_add_rules(struct test_coverage *coverage, const char *path, const json_t *rules);
 
 /* A path as people read it: relative where the file is below the working directory.  Borrowed. */
 const char *test_coverage_shown(const char *path);

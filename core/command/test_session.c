@@ -264,7 +264,36 @@ int test_session_hear(struct test_session *session, const char *line, size_t len
 			 len - (size_t)(space + 1 - line), reply, err);
 }
 
-json_t *test_session_coverage(const struct test_session *session, bool all)
+/* The file that a trial has of its own folder; NULL: it is a shipped one, or the spec's text. */
+static const char *own_path(const struct test_session *session, size_t number,
+			    enum policy_hook hook)
+{
+	const char *path = trial_path(session->trials[number], hook), *dir = session->dirs[number];
+	const size_t len = dir ? strlen(dir) : 0;
+
+	return path && len > 0 && strncmp(path, dir, len) == 0 && path[len] == '/' ? path : NULL;
+}
+
+static void cover(struct test_session *session, struct test_coverage *coverage,
+		  enum policy_hook hook)
+{
+	for (size_t i = 0; i < session->trial_count; i++) {
+		const char *path = own_path(session, i, hook);
+		if (!path)
+			continue;
+		test_coverage_add(coverage, path, trial_ran(session->trials[i], hook));
+		if (test_coverage_add_decided(coverage, path,
+					      trial_decided(session->trials[i], hook)))
+			continue;
+		stir(session, i + 1);
+		json_t *rules = trial_rules(session->trials[i], hook);
+		if (rules)
+			test_coverage_add_rules(coverage, path, rules);
+		json_decref(rules);
+	}
+}
+
+json_t *test_session_coverage(struct test_session *session, bool all)
 {
 	struct test_coverage *coverage = test_coverage_new();
 	char path[4096];
@@ -277,15 +306,7 @@ json_t *test_session_coverage(const struct test_session *session, bool all)
 				 bundle_hooks[hook]);
 			test_coverage_add(coverage, path, NULL);
 		}
-		for (size_t i = 0; i < session->trial_count; i++) {
-			const char *found = trial_path(session->trials[i], (enum policy_hook)hook);
-			const size_t len = session->dirs[i] ? strlen(session->dirs[i]) : 0;
-			if (found && len > 0 && strncmp(found, session->dirs[i], len) == 0 &&
-			    found[len] == '/')
-				test_coverage_add(
-				    coverage, found,
-				    trial_ran(session->trials[i], (enum policy_hook)hook));
-		}
+		cover(session, coverage, (enum policy_hook)hook);
 	}
 	json_t *told = test_coverage_tell(coverage);
 	test_coverage_free(coverage);

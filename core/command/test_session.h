@@ -45,7 +45,8 @@ void test_session_fail(struct test_session *session, const char *why);
 /*
  * Coverage of the policies that specs deployed from their own folder (`dir`, else policies.dir),
  * and with `all` of those in policies.dir that none did: [{file, lines, covered, percent, missed:
- * [[first, last], ...]}] by name.  A file that does not compile has "error" instead.  The caller
- * owns it; NULL when memory is short.
+ * [[first, last], ...], rules, never_decided: [name, ...]}] by name; the last two where a file
+ * returns rules.  A file that does not compile has "error" instead.  The caller owns it; NULL when
+ * memory is short.
  */
-json_t *test_session_coverage(const struct test_session *session, bool all);
+json_t *test_session_coverage(struct test_session *session, bool all);

@@ -15,6 +15,7 @@ struct trial {
 	bool is_loaded;
 	json_t *log;
 	struct lines ran[BUNDLE_HOOKS];
+	json_t *decided[HOOK_ROUTE + 1]; /* names of rules, as keys */
 };
 
 struct trial *trial_new(struct policy_host *host, const struct config *config, const json_t *spec,
@@ -29,8 +30,13 @@ struct trial *trial_new(struct policy_host *host, const struct config *config, c
 	};
 	struct trial *trial = calloc(1, sizeof(*trial));
 
-	if (!trial || !(trial->log = json_array())) {
-		free(trial);
+	if (trial) {
+		trial->log = json_array();
+		trial->decided[HOOK_FILTER] = json_object();
+		trial->decided[HOOK_ROUTE] = json_object();
+	}
+	if (!trial || !trial->log || !trial->decided[HOOK_FILTER] || !trial->decided[HOOK_ROUTE]) {
+		trial_free(trial);
 		err_set(err, ERR_NOMEM, "no memory for policies on trial");
 		return NULL;
 	}
@@ -48,6 +54,8 @@ void trial_free(struct trial *trial)
 	trial_rest(trial);
 	policy_bundle_free(trial->bundle);
 	json_decref(trial->log);
+	json_decref(trial->decided[HOOK_FILTER]);
+	json_decref(trial->decided[HOOK_ROUTE]);
 	for (size_t i = 0; i < BUNDLE_HOOKS; i++)
 		lines_done(&trial->ran[i]);
 	free(trial);
@@ -98,8 +106,21 @@ int trial_load(struct trial *trial, struct buf *mistakes, struct err *err)
 	return trial->is_loaded || err->code == ERR_CONFIG ? 0 : -1;
 }
 
+/* A filter that lets an event pass has asked route, whose rule is the answer's then. */
+static void note_rules(struct trial *trial, const struct policy_decision *decision)
+{
+	const bool passed = decision->action == POLICY_ACCEPT ||
+			    decision->action == POLICY_NO_AGENT ||
+			    strcmp(decision->rule, decision->filter_rule) != 0;
+
+	json_object_set_new(trial->decided[HOOK_FILTER], decision->filter_rule, json_true());
+	if (passed)
+		json_object_set_new(trial->decided[HOOK_ROUTE], decision->rule, json_true());
+}
+
 /* What the daemon would make of the answer. */
-static int check(enum trial_question kind, const struct buf *answer, struct err *err)
+static int check(struct trial *trial, enum trial_question kind, const struct buf *answer,
+		 struct err *err)
 {
 	struct policy_decision decision;
 	struct buf text = { 0 };
@@ -110,6 +131,8 @@ static int check(enum trial_question kind, const struct buf *answer, struct err 
 	switch (kind) {
 	case TRIAL_DECIDE:
 		rc = answer_decide(answer->bytes, answer->len, &decision, err);
+		if (rc == 0)
+			note_rules(trial, &decision);
 		break;
 	case TRIAL_RENDER:
 		rc = answer_render(answer->bytes, answer->len, &text, &rendered, err);
@@ -151,12 +174,42 @@ int trial_ask(struct trial *trial, enum trial_question kind, const struct buf *q
 	if (rc == 0)
 		rc = pool_ask(trial->pool, frames[kind], question, PATIENCE, &said, err);
 	if (rc == 0)
-		rc = check(kind, &said, err);
+		rc = check(trial, kind, &said, err);
 	if (rc == 0 && buf_append(answer, said.bytes, said.len) < 0)
 		rc = err_set(err, ERR_NOMEM, "no memory for the answer of a policy");
 	buf_done(&mistakes);
 	buf_done(&said);
 	return rc;
+}
+
+const json_t *trial_decided(const struct trial *trial, enum policy_hook hook)
+{
+	return hook <= HOOK_ROUTE ? trial->decided[hook] : NULL;
+}
+
+json_t *trial_rules(struct trial *trial, enum policy_hook hook)
+{
+	const struct buf question = { .bytes = (char *)"{}", .len = 2 };
+	struct buf answer = { 0 };
+	struct err err;
+	json_t *told = NULL, *rules = NULL;
+
+	if (hook <= HOOK_ROUTE && trial_ask(trial, TRIAL_RULES, &question, &answer, &err) == 0)
+		told = json_parse(answer.bytes, answer.len, &err);
+	buf_done(&answer);
+	const json_t *list =
+	    json_at(json_array_get(json_object_get(told, "policies"), (size_t)hook), "rules");
+	if (json_array_size(list) > 0)
+		rules = json_object();
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *name = json_str(json_array_get(list, i), "name");
+		if (name)
+			json_object_set_new(
+			    rules, name,
+			    json_boolean(json_object_get(trial->decided[hook], name) != NULL));
+	}
+	json_decref(told);
+	return rules;
 }
 
 const json_t *trial_log(const struct trial *trial)

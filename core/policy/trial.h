@@ -46,3 +46,13 @@ const json_t *trial_log(const struct trial *trial);
  * Borrowed. */
 const struct lines *trial_ran(const struct trial *trial, enum policy_hook hook);
 const char *trial_path(const struct trial *trial, enum policy_hook hook);
+
+/* The rules of filter or route that have decided so far, as keys; borrowed, NULL for other hooks.
+ */
+const json_t *trial_decided(const struct trial *trial, enum policy_hook hook);
+
+/*
+ * Where the hook's policy returns rules: {name: whether it has decided an event so far}, in their
+ * order.  The caller owns it; NULL where there are none to tell of.  Asks the worker.
+ */
+json_t *trial_rules(struct trial *trial, enum policy_hook hook);

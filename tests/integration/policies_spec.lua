@@ -44,6 +44,7 @@ local function check(what, specs, least, wanted)
 
     for _, file in ipairs(told.coverage) do
       it("run every line of " .. file.file, function() assert.same({}, file.missed, file.error) end)
+      it("come to every rule of " .. file.file, function() assert.same({}, file.never_decided or {}) end)
     end
   end)
 end

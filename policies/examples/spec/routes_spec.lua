@@ -87,6 +87,8 @@ describe("by-person", function()
   it("stops what is void, whoever did it", function()
     assert.same({ "cancel", "issue deleted" }, { routed(testing.other("issue.deleted", nil, by "Eve")) })
     assert.equal("cancel", policies.decide(A { bot = false, added = {}, removed = { testing.BOT } }).action)
+    local own = { id = testing.BOT, entity_type = "bot" }
+    assert.equal("our own change", policies.decide(A { actor = own }).rule)
     assert.equal("void AI task", policies.decide(testing.task(nil, { completion = { missing = "issue" } })).rule)
   end)
 end)

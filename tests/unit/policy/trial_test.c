@@ -116,6 +116,37 @@ static void so_are_those_of_calls_that_fail(void **state)
 	trial_free(trial);
 }
 
+static void rules_that_decided_are_told(void **state)
+{
+	const struct fixture *fixture = *state;
+	struct buf answer = { 0 };
+	struct err err;
+
+	place_write(&fixture->place, "policies/filter.lua",
+		    "return rules {\n  { 'b', when.event 'b', ignore 'no' },\n"
+		    "  { 'a', when.event 'a', accept },\n  { 'r', when.always, accept },\n}\n");
+	place_write(&fixture->place, "policies/route.lua",
+		    "return rules {\n  { 'r', when.event 'x', to 'one' },\n"
+		    "  { 's', when.always, to 'two' },\n}\n");
+	struct trial *trial = on_trial(fixture, "{}", NULL);
+	assert_int_equal(decide(trial, "b", &answer, &err), 0);
+	assert_int_equal(decide(trial, "r", &answer, &err), 0); /* filter's r, route's s */
+	json_t *of_filter = trial_rules(trial, HOOK_FILTER);
+	json_t *of_route = trial_rules(trial, HOOK_ROUTE);
+	char *text = json_text(of_filter);
+	assert_string_equal(text, "{\"b\":true,\"a\":false,\"r\":true}");
+	free(text);
+	text = json_text(of_route);
+	assert_string_equal(text, "{\"r\":false,\"s\":true}");
+	free(text);
+	assert_null(trial_rules(trial, HOOK_RENDER));
+	assert_null(trial_decided(trial, HOOK_CALLBACK));
+	json_decref(of_filter);
+	json_decref(of_route);
+	buf_done(&answer);
+	trial_free(trial);
+}
+
 static void a_trial_rests_and_wakes(void **state)
 {
 	const struct fixture *fixture = *state;
@@ -210,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(lines_that_ran_are_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(so_are_those_of_calls_that_fail, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(rules_that_decided_are_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_trial_rests_and_wakes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_spec_may_change_what_is_deployed, set_up,
 						tear_down),
