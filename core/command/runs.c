@@ -86,13 +86,36 @@ static void mark_held(json_t *rows)
 	}
 }
 
-int command_runs(const struct command_line *line)
+/* Where nothing came through the tunnel, nothing is said of it. */
+static bool any_tunnel(json_t *rows)
+{
+	size_t i;
+	json_t *row;
+
+	json_array_foreach(rows, i, row)
+	{
+		if (json_str(row, "tunnel"))
+			return true;
+	}
+	return false;
+}
+
+static void print_runs(json_t *rows)
 {
 	static const struct print_column columns[] = {
 		{ "RUN", "run_id" },	  { "STATE", "state" }, { "OUTCOME", "outcome" },
 		{ "REPORT", "report" },	  { "AGENT", "agent" }, { "ISSUE", "issue_key" },
 		{ "ATTEMPT", "attempt" }, { "RULE", "rule" },	{ "NOTE", "note" },
+		{ "TUNNEL", "tunnel" },
 	};
+	const size_t count = sizeof(columns) / sizeof(columns[0]);
+
+	mark_held(rows);
+	print_table(rows, columns, any_tunnel(rows) ? count : count - 1, "no runs yet");
+}
+
+int command_runs(const struct command_line *line)
+{
 	char path[64];
 	int code = EXIT_OK;
 
@@ -100,12 +123,10 @@ int command_runs(const struct command_line *line)
 	json_t *rows = look(line, path, offline_runs, &code);
 	if (!rows)
 		return code;
-	if (line->json) {
+	if (line->json)
 		code = print_json(rows);
-	} else {
-		mark_held(rows);
-		print_table(rows, columns, sizeof(columns) / sizeof(columns[0]), "no runs yet");
-	}
+	else
+		print_runs(rows);
 	json_decref(rows);
 	return code;
 }

@@ -217,6 +217,19 @@ struct event *event_parse_dispatch(const json_t *payload, int64_t received_at, s
 	return body ? parse(body, strlen(body), received_at, read_dispatch, err) : NULL;
 }
 
+static int read_kept(struct event *event, struct err *err)
+{
+	const bool wrapped = dispatch_shape(event->whole) == EVENT_DISPATCH &&
+			     json_is_object(json_at(event->whole, "dispatch"));
+
+	return wrapped ? read_dispatch(event, err) : read_envelope(event, err);
+}
+
+struct event *event_parse_kept(const void *body, size_t len, int64_t received_at, struct err *err)
+{
+	return parse(body, len, received_at, read_kept, err);
+}
+
 struct event *event_restore(const struct store_event *stored, struct err *err)
 {
 	return parse(stored->body, stored->body_len, stored->received_at,

@@ -26,6 +26,9 @@ struct event *event_parse(const void *body, size_t len, int64_t received_at, str
  * run_id or an issue id that nobody can have), ERR_NOMEM. */
 struct event *event_parse_dispatch(const json_t *payload, int64_t received_at, struct err *err);
 
+/* A body as a webhook brings it or as the store keeps it, whichever way that came. */
+struct event *event_parse_kept(const void *body, size_t len, int64_t received_at, struct err *err);
+
 /* What the store kept of one, for deciding it again. */
 struct event *event_restore(const struct store_event *stored, struct err *err);
 void event_free(struct event *event); /* accepts NULL */

@@ -31,7 +31,8 @@ static int prepare(struct explaining *on, const struct explain *asked, struct er
 {
 	const int64_t now = clock_wall();
 
-	on->event = event_parse(asked->body, asked->body_len, asked->now ? asked->now : now, err);
+	on->event =
+	    event_parse_kept(asked->body, asked->body_len, asked->now ? asked->now : now, err);
 	if (!on->event)
 		return -1;
 	on->stored = event_stored(on->event);
@@ -155,6 +156,7 @@ static void trace(struct explaining *on, json_t *result)
 		.body_len = on->stored->body_len,
 		.completion = on->stored->completion,
 		.now = on->now,
+		.skip_filter = on->config->tunnel.skip_filter,
 	};
 	struct err why;
 	json_t *told = policy_explain(on->pipeline.pool, &asked, &why);

@@ -259,9 +259,27 @@ static void what_was_kept_is_understood_as_before(void **state)
 		assert_string_equal(event_stored(again)->join_key, event_stored(first)->join_key);
 		assert_string_equal(event_stored(again)->dispatch_id, "r1");
 		assert_string_equal(event_stored(again)->name, event_stored(first)->name);
-		event_free(first);
 		event_free(again);
+		/* The same where nobody says which way it came. */
+		again = event_parse_kept(event_stored(first)->body, event_stored(first)->body_len,
+					 NOW, &err);
+		assert_non_null(again);
+		assert_string_equal(event_stored(again)->dispatch_id, "r1");
+		event_free(again);
+		event_free(first);
 	}
+}
+
+/* Signed by OpenPR or not: what comes by HTTP is never taken for a dispatch. */
+static void a_webhook_cannot_look_like_a_dispatch(void **state)
+{
+	static const char text[] = "{\"dispatch\":{\"run_id\":\"r1\",\"body\":\"do it\"}}";
+	struct err err = { .text = "" };
+	struct event *event = event_parse(text, sizeof(text) - 1, NOW, &err);
+
+	(void)state;
+	assert_int_equal(event_shape(event), EVENT_UNKNOWN);
+	event_free(event);
 }
 
 int main(void)
@@ -279,6 +297,7 @@ int main(void)
 		cmocka_unit_test(ids_are_bounded),
 		cmocka_unit_test(the_words_are_bounded_at_a_character),
 		cmocka_unit_test(what_was_kept_is_understood_as_before),
+		cmocka_unit_test(a_webhook_cannot_look_like_a_dispatch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
