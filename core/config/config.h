@@ -24,9 +24,10 @@ struct config_pair {
 
 struct config_agent {
 	char *name;
-	char *type;	   /* "cli", "openclaw", "openprx", "webhook" */
-	char *cli;	   /* a name of the whitelist; NULL for other types */
-	char *working_dir; /* the agent's own, else executor.working_dir; NULL for other types */
+	char *type;		/* "cli", "openclaw", "openprx", "webhook", "custom" */
+	char *cli;		/* a name of the whitelist; NULL for other types */
+	char *handler;		/* custom: "policies/agents/NAME.lua"; NULL for other types */
+	char *working_dir;	/* cli, custom: its own, else executor.working_dir; NULL: none */
 	char *prompt_template;	/* file name in templates, default "default.txt"; NULL: webhook */
 	char *mention_template; /* default "mention.txt"; NULL: webhook */
 	char *model;		/* NULL: the other side's own default */
@@ -51,7 +52,8 @@ struct config_agent {
 	char *method, *secret;			       /* webhook */
 	struct config_pair *headers;		       /* webhook */
 	size_t header_count;
-	bool standard_webhooks, allow_private; /* webhook */
+	bool standard_webhooks; /* webhook */
+	bool allow_private;	/* webhook, custom */
 };
 
 struct config_bot { /* openpr.bots[NAME] */

@@ -76,6 +76,7 @@ static const struct field agent_fields[] = {
 	FIELD("name", TEXT, name),
 	FIELD("type", TEXT, type),
 	FIELD("cli", TEXT, cli),
+	FIELD("handler", TEXT, handler),
 	FIELD("working_dir", TEXT, working_dir),
 	FIELD("prompt_template", TEXT, prompt_template),
 	FIELD("mention_template", TEXT, mention_template),

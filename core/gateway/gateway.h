@@ -33,6 +33,7 @@ struct gateway_http {
 	const void *body;
 	size_t body_len;
 	const char *content_type; /* unless the headers say one */
+	const char *what;	  /* how success is said; NULL: "The event was handed on to" */
 	const char *secret;	  /* NULL: not signed */
 	bool standard_webhooks; /* signed as their specification says, too; `secret` is whsec_... */
 	bool allow_private;	/* the target may have a private address */

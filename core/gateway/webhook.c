@@ -160,6 +160,8 @@ static bool worth_telling(const struct buf *body)
 static void judge(struct gateway *talk, const struct request *request,
 		  const struct http_response *response)
 {
+	const char *what = talk_spec(talk)->http->what ? talk_spec(talk)->http->what
+						       : "The event was handed on to";
 	char origin[ORIGIN_SIZE];
 
 	if (response->status < 200 || response->status > 299) {
@@ -169,11 +171,10 @@ static void judge(struct gateway *talk, const struct request *request,
 	request_origin(request->url, origin);
 	talk_taken(talk, NULL);
 	if (worth_telling(&response->body))
-		talk_success(talk, "The event was handed on to %s, which answered %ld:\n\n%s",
-			     origin, response->status, response->body.bytes);
+		talk_success(talk, "%s %s, which answered %ld:\n\n%s", what, origin,
+			     response->status, response->body.bytes);
 	else
-		talk_success(talk, "The event was handed on to %s, which answered %ld.", origin,
-			     response->status);
+		talk_success(talk, "%s %s, which answered %ld.", what, origin, response->status);
 }
 
 const struct talk_type talk_webhook = {

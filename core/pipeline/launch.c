@@ -16,160 +16,9 @@
 #include "base/clock.h"
 #include "base/hmac.h"
 #include "base/log.h"
-#include "pipeline/gate.h"
 
-#define ISSUE_TIMEOUT 10000 /* ms for OpenPR to tell about an issue */
-#define DEFER_LEAST 5000    /* ms */
-#define DEFER_MOST 300000   /* ms */
-#define LOCK_POLL 50	    /* ms between two looks at old locks */
-#define LOCK_PATIENCE 5000  /* ms; then only the locked directories wait */
-
-/* UUIDv7 begins with the milliseconds of its making. */
-static int64_t made_at(const char *id)
-{
-	char hex[13] = { 0 };
-
-	memcpy(hex, id, 8);
-	memcpy(hex + 8, id + 9, 4);
-	return (int64_t)strtoull(hex, NULL, 16);
-}
-
-/* Half the age of the task, so that the waits double. */
-static int64_t back_off(const struct store_task *task)
-{
-	const int64_t now = clock_wall();
-	int64_t wait = (now - made_at(task->id)) / 2;
-
-	if (wait < DEFER_LEAST)
-		wait = DEFER_LEAST;
-	if (wait > DEFER_MOST)
-		wait = DEFER_MOST;
-	return now + wait;
-}
-
-__attribute__((format(printf, 3, 4))) static void
-decide_launch(struct launch *launch, enum launch_verdict verdict, const char *fmt, ...)
-{
-	va_list args;
-
-	launch->verdict = verdict;
-	va_start(args, fmt);
-	vsnprintf(launch->reason, sizeof(launch->reason), fmt, args);
-	va_end(args);
-}
-
-/* 0: *completion is set and owned by the caller.  -1: the launch's verdict says why not. */
-static int fetch(struct pipeline *pipeline, struct openpr *openpr, struct launch *launch,
-		 char **completion)
-{
-	const struct store_task *task = launch->task;
-	const char *token =
-	    identity_token(pipeline->identity, launch->config, task->bot_id, task->bot_name);
-	json_t *issue = NULL;
-	struct err err;
-
-	if (task->source == SOURCE_TUNNEL && (!launch->config->openpr.api_url || !token)) {
-		*completion = strdup("{\"issue\":{}}"); /* a dispatch says what it has to say */
-		if (*completion)
-			return 0;
-	}
-	if (!task->issue_id || !launch->config->openpr.api_url || !token) {
-		decide_launch(
-		    launch, LAUNCH_HOLD,
-		    "the prompt needs the issue, but openpr.api_url and a token of %s are "
-		    "not both set",
-		    task->bot_name ? task->bot_name : "the bot");
-		return -1;
-	}
-	switch (openpr_issue(openpr, launch->config, token, task->issue_id, ISSUE_TIMEOUT, &issue,
-			     &err)) {
-	case OPENPR_OK:
-		break;
-	case OPENPR_GONE:
-		decide_launch(launch, LAUNCH_GONE, "the issue does not exist any more");
-		return -1;
-	default:
-		launch->until = back_off(task);
-		decide_launch(launch, LAUNCH_DEFER, "%s", err.text);
-		return -1;
-	}
-	json_t *whole = json_pack("{s:o}", "issue", issue);
-	*completion = json_text(whole);
-	json_decref(whole);
-	if (*completion)
-		return 0;
-	launch->until = back_off(task);
-	decide_launch(launch, LAUNCH_DEFER, "out of memory");
-	return -1;
-}
-
-static int ask_render(struct pipeline *pipeline, const struct policy_event *event,
-		      struct launch *launch, struct err *err)
-{
-	const struct store_task *task = launch->task;
-	const struct log_ids ids = { task->event_id, task->run_id, task->issue_id, NULL };
-	const int64_t began = clock_micros();
-
-	log_about(&ids);
-	const int rc = policy_render(pipeline->pool, event, task->agent, &launch->prompt,
-				     &launch->rendered, err);
-	log_about(NULL);
-	meters_took(&pipeline->meters, METER_RENDER, clock_micros() - began);
-	return rc;
-}
-
-static void render(struct pipeline *pipeline, struct openpr *openpr, struct launch *launch)
-{
-	const struct store_task *task = launch->task;
-	_cleanup_free_ char *fetched = NULL;
-	struct err err;
-	json_t *ours = identity_ours(pipeline->identity);
-	struct policy_event event = {
-		.body = task->body,
-		.body_len = task->body_len,
-		.completion = task->completion,
-		.ours = ours,
-		.now = clock_wall(),
-	};
-
-	launch->verdict = LAUNCH_READY;
-	int rc = ask_render(pipeline, &event, launch, &err);
-	if (rc == 0 && launch->rendered == RENDERED_NEEDS_ISSUE) {
-		if (fetch(pipeline, openpr, launch, &fetched) < 0)
-			goto out;
-		event.completion = fetched;
-		rc = ask_render(pipeline, &event, launch, &err);
-		if (rc == 0 && launch->rendered == RENDERED_NEEDS_ISSUE)
-			rc = err_set(&err, ERR_POLICY,
-				     "render still asks for the issue after it was fetched");
-	}
-	if (rc < 0 && err.code == ERR_FULL) {
-		launch->until = clock_wall() + DEFER_LEAST;
-		decide_launch(launch, LAUNCH_DEFER, "%s", err.text);
-	} else if (rc < 0) {
-		decide_launch(launch, LAUNCH_HOLD, "render failed: %s", err.text);
-	}
-out:
-	json_decref(ours);
-}
-
-void launch_prepare(struct pipeline *pipeline, struct openpr *openpr, struct launch *launch)
-{
-	const struct store_task *task = launch->task;
-
-	launch->agent = config_agent(launch->config, task->agent);
-	if (!launch->agent) {
-		decide_launch(launch, LAUNCH_HOLD, "agent \"%s\" is not in config.lua any more",
-			      task->agent);
-		return;
-	}
-	const char *gate = gate_closed(launch->config, launch->agent);
-	if (gate) {
-		decide_launch(launch, LAUNCH_HOLD, "the gate %s is off", gate);
-		return;
-	}
-	render(pipeline, openpr, launch);
-}
+#define LOCK_POLL 50	   /* ms between two looks at old locks */
+#define LOCK_PATIENCE 5000 /* ms; then only the locked directories wait */
 
 void launch_done(struct launch *launch)
 {
@@ -177,6 +26,7 @@ void launch_done(struct launch *launch)
 	config_unref(launch->config);
 	buf_done(&launch->prompt);
 	json_decref(launch->envelope);
+	json_decref(launch->plan);
 	memset(launch, 0, sizeof(*launch));
 }
 
@@ -266,7 +116,9 @@ struct run_spec launch_spec(const struct config *config, const struct config_age
 	};
 }
 
-struct run *launch_start(const struct launch *launch, const char *log_path, struct err *err)
+/* In the agent's directory, under its lock.  `program` NULL: what config.lua says. */
+static struct run *start(const struct launch *launch, const struct launch_program *program,
+			 const char *log_path, struct err *err)
 {
 	const struct config_agent *agent = launch->agent;
 	const struct store_task *task = launch->task;
@@ -278,9 +130,31 @@ struct run *launch_start(const struct launch *launch, const char *log_path, stru
 	    !(lock_path = state_path(launch->config, "locks", name, "", err)))
 		return NULL;
 
-	const struct run_spec spec = launch_spec(launch->config, agent, task->run_id, task->timeout,
-						 &launch->prompt, directory, log_path, lock_path);
+	struct run_spec spec = launch_spec(launch->config, agent, task->run_id, task->timeout,
+					   &launch->prompt, directory, log_path, lock_path);
+	if (program) {
+		spec.executor = program->executor;
+		spec.model = program->model;
+		spec.prompt = program->prompt;
+		spec.prompt_len = strlen(program->prompt);
+		spec.arguments = program->arguments;
+		spec.argument_count = program->argument_count;
+		spec.env = program->env;
+		spec.env_count = program->env_count;
+		spec.timeout = program->timeout;
+	}
 	return run_start(&spec, err);
+}
+
+struct run *launch_start(const struct launch *launch, const char *log_path, struct err *err)
+{
+	return start(launch, NULL, log_path, err);
+}
+
+struct run *launch_run(const struct launch *launch, const struct launch_program *program,
+		       const char *log_path, struct err *err)
+{
+	return start(launch, program, log_path, err);
 }
 
 static bool locked(int folder, const char *name)

@@ -28,6 +28,7 @@ struct launch {
 	enum policy_rendered rendered;
 	int64_t until;
 	char reason[512];
+	json_t *plan;		  /* of a custom agent, instead of a prompt; NULL: none */
 	struct gateway_http http; /* of a webhook; points into config, task, prompt and envelope */
 	json_t *envelope;
 };
@@ -41,6 +42,18 @@ void launch_done(struct launch *launch);
  * `log_path` is filled also on failure.  NULL with err filled when it cannot be started.
  */
 struct run *launch_start(const struct launch *launch, const char *log_path, struct err *err);
+
+/* The program that a custom agent runs, in place of what cli agents have in config.lua. */
+struct launch_program {
+	const char *executor, *model, *prompt; /* model NULL: its own */
+	const char *const *arguments;
+	size_t argument_count;
+	const struct config_pair *env;
+	size_t env_count;
+	int64_t timeout; /* ms */
+};
+struct run *launch_run(const struct launch *launch, const struct launch_program *program,
+		       const char *log_path, struct err *err);
 
 /*
  * The run that launch_start() starts for this task and agent.  Strings of the spec are borrowed

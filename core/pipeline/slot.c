@@ -32,6 +32,7 @@ void slot_free(struct slot *slot)
 		return;
 	run_free(slot->run);
 	gateway_free(slot->gateway);
+	act_done(&slot->act);
 	free(slot->log_path);
 	run_result_done(&slot->result);
 	launch_done(&slot->launch);
@@ -80,12 +81,13 @@ bool slot_give_back(struct slot *slot, struct pipeline *pipeline, int64_t until,
 	    &err);
 }
 
-void slot_started(const struct slot *slot, struct pipeline *pipeline)
+void slot_started(struct slot *slot, struct pipeline *pipeline)
 {
 	const struct store_task *task = slot->launch.task;
 	const struct config_agent *agent = slot->launch.agent;
 	char attempt[16];
 
+	slot->begun = true;
 	counters_add(&pipeline->counters, COUNT_STARTED);
 	meters_took(&pipeline->meters, METER_WAIT, (clock_wall() - id_time(task->run_id)) * 1000);
 	snprintf(attempt, sizeof(attempt), "%d", task->attempt);
@@ -121,6 +123,8 @@ static bool start(struct slot *slot, struct pipeline *pipeline)
 
 static bool begin(struct slot *slot, struct pipeline *pipeline)
 {
+	if (slot->launch.plan)
+		return slot_act(slot, pipeline);
 	return gateway_speaks(slot->launch.agent) ? slot_converse(slot, pipeline)
 						  : start(slot, pipeline);
 }
@@ -208,7 +212,7 @@ static bool follow(struct slot *slot, struct pipeline *pipeline)
 		case RUN_ENDED:
 			run_free(slot->run);
 			slot->run = NULL;
-			slot->state = SLOT_ENDED;
+			slot->state = slot->launch.plan ? SLOT_DID : SLOT_ENDED;
 			return false;
 		}
 	}
@@ -270,6 +274,8 @@ bool slot_step(struct slot *slot, struct pipeline *pipeline)
 		[SLOT_RUNNING] = follow,
 		[SLOT_TALKING] = slot_listen,
 		[SLOT_PUT_OFF] = slot_put_off,
+		[SLOT_ACTING] = slot_next,
+		[SLOT_DID] = slot_did,
 		[SLOT_ENDED] = finish,
 	};
 	const struct store_task *task = slot->launch.task;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "exec/run.h"
+#include "pipeline/act.h"
 #include "pipeline/launch.h"
 #include "pipeline/parts.h"
 
@@ -19,6 +20,8 @@ enum slot_state {
 	SLOT_RUNNING,
 	SLOT_TALKING, /* running, as a conversation */
 	SLOT_PUT_OFF, /* the conversation is over, and its work was not taken */
+	SLOT_ACTING,  /* custom: its next action is to begin */
+	SLOT_DID,     /* custom: an action has ended */
 	SLOT_ENDED,
 	SLOT_STATES
 };
@@ -31,6 +34,10 @@ struct slot {
 	struct run *run;
 	struct gateway *gateway;
 	char *log_path;		  /* of the conversation */
+	struct act act;		  /* custom: the request that is under way */
+	int64_t begun_at;	  /* custom: monotonic ms */
+	bool counted;		  /* custom: the action that ended is, in the plan */
+	bool begun;		  /* the store knows that it has started */
 	bool taken;		  /* by the other side, which the store does not know yet */
 	struct gateway_news news; /* of a conversation that was put off */
 	struct run_result result;
@@ -48,7 +55,7 @@ int slot_fd(const struct slot *slot);
 /* Does what can be done now; true when the slot is over and can be freed. */
 bool slot_step(struct slot *slot, struct pipeline *pipeline);
 
-/* ---- for slot.c and slot_gateway.c ---- */
+/* ---- for slot.c, slot_gateway.c and slot_custom.c ---- */
 
 /* Ends a run that has no process (any more). */
 void slot_end(struct slot *slot, enum outcome outcome, const char *cause);
@@ -58,9 +65,16 @@ bool slot_stored(struct slot *slot, int rc, const struct err *err);
 bool slot_give_back(struct slot *slot, struct pipeline *pipeline, int64_t until,
 		    const char *reason);
 /* It counts as started from now on. */
-void slot_started(const struct slot *slot, struct pipeline *pipeline);
+void slot_started(struct slot *slot, struct pipeline *pipeline);
 
 /* Steps of a conversation. */
 bool slot_converse(struct slot *slot, struct pipeline *pipeline);
 bool slot_listen(struct slot *slot, struct pipeline *pipeline);
 bool slot_put_off(struct slot *slot, struct pipeline *pipeline);
+
+/* Steps of a custom agent's actions: the first, the next one, what became of one. */
+bool slot_act(struct slot *slot, struct pipeline *pipeline);
+bool slot_next(struct slot *slot, struct pipeline *pipeline);
+bool slot_did(struct slot *slot, struct pipeline *pipeline);
+/* A request was not taken, when something has been done already. */
+bool slot_failed_later(struct slot *slot);

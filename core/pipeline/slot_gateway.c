@@ -39,7 +39,7 @@ static bool store_taken(struct slot *slot, struct pipeline *pipeline)
 	const char *run_id = slot->launch.task->run_id;
 	struct err err;
 
-	if (!slot->taken || slot->cancelled)
+	if (!slot->taken || slot->begun || slot->cancelled)
 		return true;
 	if (slot->retry_at > clock_mono())
 		return false;
@@ -75,7 +75,7 @@ bool slot_listen(struct slot *slot, struct pipeline *pipeline)
 			slot->state = SLOT_PUT_OFF;
 			return false;
 		case GATEWAY_ENDED:
-			slot->state = SLOT_ENDED;
+			slot->state = slot->launch.plan ? SLOT_DID : SLOT_ENDED;
 			return false;
 		}
 	}
@@ -100,6 +100,12 @@ bool slot_put_off(struct slot *slot, struct pipeline *pipeline)
 
 	if (slot->retry_at > clock_mono())
 		return false;
+	if (slot->begun && !slot->interrupted)
+		return slot_failed_later(slot);
+	if (slot->begun) {
+		slot_end(slot, OUTCOME_INTERRUPTED, why);
+		return false;
+	}
 	if (slot->cancelled) {
 		slot_end(slot, OUTCOME_CANCELLED, "cancelled before its work was taken");
 		return false;

@@ -13,6 +13,9 @@ int answer_decide(const char *text, size_t len, struct policy_decision *decision
 int answer_render(const char *text, size_t len, struct buf *prompt, enum policy_rendered *rendered,
 		  struct err *err);
 
+/* policy_handle() says what they are; *actions NULL: the issue is needed. */
+int answer_handle(const char *text, size_t len, json_t **actions, struct err *err);
+
 /* Both are owned by the caller, NULL where nothing is to be said. */
 int answer_callback(const char *text, size_t len, char **comment, char **state, struct err *err);
 

@@ -111,6 +111,25 @@ static int add_file(struct making *making, const char *own, const char *kind, co
 	return 0;
 }
 
+/* "policies/agents/NAME.lua" of each custom agent, searched like the policies. */
+static int add_handlers(struct making *making, const char *dir, struct err *err)
+{
+	const struct config *config = making->config;
+	_cleanup_free_ char *own = NULL;
+
+	if (dir && asprintf(&own, "%s/agents", dir) < 0)
+		return no_memory("the handlers", err);
+	for (size_t i = 0; i < config->agent_count; i++) {
+		const char *handler = config->agents[i].handler;
+		if (!handler || json_object_get(making->files, handler))
+			continue;
+		if (add_file(making, own, "policies/agents", handler + strlen("policies/agents/"),
+			     NULL, making->files, handler, err) < 0)
+			return err_prefix(err, "agents.%s.handler", config->agents[i].name);
+	}
+	return 0;
+}
+
 static int add_policies(struct making *making, struct err *err)
 {
 	const struct bundle_changes *changes = making->changes;
@@ -124,7 +143,7 @@ static int add_policies(struct making *making, struct err *err)
 			     changes ? changes->policies : NULL, making->files, key, err) < 0)
 			return -1;
 	}
-	return 0;
+	return add_handlers(making, dir, err);
 }
 
 static int add_template(struct making *making, const char *name, struct err *err)
@@ -211,11 +230,11 @@ static json_t *public_fields(const struct config_agent *agent)
 
 	for (size_t i = 0; i < agent->bot_count; i++)
 		json_array_append_new(bots, json_string(agent->bots[i]));
-	return json_pack("{s:s, s:s*, s:s*, s:s*, s:s*, s:s, s:b, s:o, s:f}", "type", agent->type,
-			 "cli", agent->cli, "mode", agent->mode, "prompt_template",
-			 agent->prompt_template, "mention_template", agent->mention_template,
-			 "reports", agent->reports ? "agent" : "daemon", "hands_over",
-			 config_hands_over(agent), "bots", bots, "timeout",
+	return json_pack("{s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s, s:b, s:o, s:f}", "type",
+			 agent->type, "cli", agent->cli, "handler", agent->handler, "mode",
+			 agent->mode, "prompt_template", agent->prompt_template, "mention_template",
+			 agent->mention_template, "reports", agent->reports ? "agent" : "daemon",
+			 "hands_over", config_hands_over(agent), "bots", bots, "timeout",
 			 (double)agent->timeout / 1000);
 }
 

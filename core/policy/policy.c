@@ -55,6 +55,18 @@ int policy_render(struct policy_pool *pool, const struct policy_event *event, co
 	return rc;
 }
 
+int policy_handle(struct policy_pool *pool, const struct policy_event *event, const char *agent,
+		  json_t **actions, struct err *err)
+{
+	struct buf answer = { 0 };
+	int rc = ask(pool, FRAME_HANDLE, event, agent, NULL, PATIENCE, &answer, err);
+
+	if (rc == 0)
+		rc = answer_handle(answer.bytes, answer.len, actions, err);
+	buf_done(&answer);
+	return rc;
+}
+
 int policy_callback(struct policy_pool *pool, const struct policy_event *event, const json_t *run,
 		    const char *agent, char **comment, char **state, struct err *err)
 {

@@ -119,6 +119,23 @@ int policy_render(struct policy_pool *pool, const struct policy_event *event, co
 		  struct buf *prompt, enum policy_rendered *rendered, struct err *err);
 
 /*
+ * What the handler of a custom agent wants done: an array of 1 to POLICY_ACTIONS objects, checked
+ * to the last field; json_decref() it.
+ *
+ *   {"kind": "http", "url", "method", "headers": [{"name", "value"}], "body"?, "bearer"?,
+ *    "timeout"? (ms)}
+ *   {"kind": "run", "executor", "prompt", "arguments": [texts], "environment": [{"name", "value"}],
+ *    "model"?, "timeout"? (ms)}		at most one
+ *   {"kind": "comment", "text"}, {"kind": "state", "text"}	at most one each, behind the others
+ *
+ * Whether the executor is on the whitelist is not asked here.  *actions NULL (and 0): fields of the
+ * issue were read that the event lacks; fetch, then call again with a completion.
+ */
+#define POLICY_ACTIONS 8
+int policy_handle(struct policy_pool *pool, const struct policy_event *event, const char *agent,
+		  json_t **actions, struct err *err);
+
+/*
  * What OpenPR is told.  run is the object of store_report.run plus "status": "started" or the
  * outcome.  Each text is owned by the caller and NULL when nothing is to be said.
  */

@@ -29,6 +29,7 @@ enum frame_kind {
 	FRAME_NOTE,    /* a text: which file is being run now; none for the first of DECIDE,
 			  RENDER and CALLBACK */
 	FRAME_EXPLAIN, /* asked: FRAME_DECIDE, told step by step */
+	FRAME_HANDLE,  /* asked: what the handler of a custom agent wants done */
 	FRAME_LINES,   /* sent: a byte (enum policy_hook), a set of lines as struct lines holds it:
 			  what ran;   only of a bundle that is on trial */
 };

@@ -27,6 +27,7 @@ struct worker {
 static const char *const functions[] = {
 	[FRAME_LOAD] = "load",	       [FRAME_DECIDE] = "decide", [FRAME_RENDER] = "render",
 	[FRAME_CALLBACK] = "callback", [FRAME_RULES] = "rules",	  [FRAME_EXPLAIN] = "explain",
+	[FRAME_HANDLE] = "handle",
 };
 
 static bool is_question(enum frame_kind kind)

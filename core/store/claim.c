@@ -34,30 +34,30 @@ static int read_task(sqlite3_stmt *row, struct store_task *task)
 	char **const texts[] = { &task->agent,	   &task->rule,	       &task->issue_id,
 				 &task->issue_key, &task->issue_state, &task->bot_id,
 				 &task->bot_name,  &task->comment_id,  &task->completion,
-				 &task->session };
+				 &task->session,   &task->plan };
 
 	for (int i = 0; i < (int)(sizeof(texts) / sizeof(texts[0])); i++) {
 		*texts[i] = db_copy(row, i);
 		if (!*texts[i] && sqlite3_column_type(row, i) != SQLITE_NULL)
 			return -1;
 	}
-	text_copy(task->id, ID_SIZE, db_text(row, 10));
-	text_copy(task->run_id, ID_SIZE, db_text(row, 11));
-	text_copy(task->event_id, ID_SIZE, db_text(row, 12));
-	task->attempt = (int)db_int(row, 13);
-	task->kind = word_to_kind(db_text(row, 14));
-	task->source = word_to_source(db_text(row, 15));
-	task->timeout = db_int(row, 16);
-	task->started_before = db_int(row, 17) != 0;
-	text_copy(task->key, ID_SIZE, db_text(row, 19));
-	task->put_off = (int)db_int(row, 20);
-	task->put_off_at = db_int(row, 21);
-	task->body_len = (size_t)sqlite3_column_bytes(row, 18);
+	text_copy(task->id, ID_SIZE, db_text(row, 11));
+	text_copy(task->run_id, ID_SIZE, db_text(row, 12));
+	text_copy(task->event_id, ID_SIZE, db_text(row, 13));
+	task->attempt = (int)db_int(row, 14);
+	task->kind = word_to_kind(db_text(row, 15));
+	task->source = word_to_source(db_text(row, 16));
+	task->timeout = db_int(row, 17);
+	task->started_before = db_int(row, 18) != 0;
+	text_copy(task->key, ID_SIZE, db_text(row, 20));
+	task->put_off = (int)db_int(row, 21);
+	task->put_off_at = db_int(row, 22);
+	task->body_len = (size_t)sqlite3_column_bytes(row, 19);
 	task->body = calloc(1, task->body_len + 1);
 	if (!task->body)
 		return -1;
 	if (task->body_len > 0)
-		memcpy(task->body, sqlite3_column_blob(row, 18), task->body_len);
+		memcpy(task->body, sqlite3_column_blob(row, 19), task->body_len);
 	return 0;
 }
 
@@ -70,7 +70,7 @@ static int load(struct db *db, const char *id, struct store_task **task, struct 
 	    " (SELECT r.session_id FROM runs r WHERE r.task_id = t.id"
 	    "  AND r.attempt >= (SELECT k.attempt FROM runs k WHERE k.id = t.key)"
 	    "  AND r.session_id IS NOT NULL ORDER BY r.attempt DESC LIMIT 1),"
-	    " t.id, t.run_id, t.event_id, t.attempt, e.kind, e.source,"
+	    " t.plan, t.id, t.run_id, t.event_id, t.attempt, e.kind, e.source,"
 	    " t.timeout, t.start_reported, b.body, t.key, t.put_off, t.put_off_at"
 	    " FROM tasks t JOIN events e ON e.id = t.event_id"
 	    " LEFT JOIN bodies b ON b.event_id = e.id WHERE t.id = ?",
@@ -153,7 +153,30 @@ void store_task_free(struct store_task *task)
 	free(task->body);
 	free(task->completion);
 	free(task->session);
+	free(task->plan);
 	free(task);
+}
+
+struct planning {
+	const char *run_id, *plan;
+};
+
+static int plan_job(struct txn *txn, void *arg, struct err *err)
+{
+	const struct planning *planning = arg;
+	struct task task;
+
+	if (task_at(txn->db, planning->run_id, "claimed running", &task, err) < 0)
+		return -1;
+	return db_run(txn->db, "UPDATE tasks SET plan = ? WHERE id = ?",
+		      DB_WITH(TEXT(planning->plan), TEXT(task.id)), err);
+}
+
+int store_plan(struct store *store, const char *run_id, const char *plan, struct err *err)
+{
+	struct planning planning = { run_id, plan };
+
+	return store_write(store, plan_job, &planning, err);
 }
 
 int64_t store_next_due(struct store *store)

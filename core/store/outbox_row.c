@@ -35,7 +35,7 @@ static json_t *read_run(struct db *db, const struct store_report *report, struct
 	    "SELECT r.id AS run_id, r.outcome, r.exit_code, r.signal, r.cause, r.final_text,"
 	    " r.tail, r.duration, r.attempt, t.agent, e.rule,"
 	    " CASE e.kind WHEN 'none' THEN 'other' ELSE e.kind END AS kind, r.session_id,"
-	    " r.input_tokens, r.output_tokens, r.cost_usd, r.truncated, r.started_at"
+	    " r.input_tokens, r.output_tokens, r.cost_usd, r.truncated, r.started_at, t.plan"
 	    " FROM runs r JOIN tasks t ON t.id = r.task_id JOIN events e ON e.id = t.event_id"
 	    " WHERE r.id = ?",
 	    DB_WITH(TEXT(report->run_id)), err);

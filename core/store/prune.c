@@ -53,7 +53,7 @@ static int prune_task(struct txn *txn, const char *task_id, json_t *logs, struct
 		0 ||
 	    db_run(txn->db, "DELETE FROM runs WHERE task_id = ?", DB_WITH(TEXT(task_id)), err) <
 		0 ||
-	    db_run(txn->db, "UPDATE tasks SET pruned = 1, note = NULL WHERE id = ?",
+	    db_run(txn->db, "UPDATE tasks SET pruned = 1, note = NULL, plan = NULL WHERE id = ?",
 		   DB_WITH(TEXT(task_id)), err) < 0)
 		return -1;
 	return db_run(txn->db, forget_task, DB_WITH(TEXT(task_id)), err);

@@ -36,7 +36,8 @@ static int retry_job(struct txn *txn, void *arg, struct err *err)
 			       task.state);
 	if (check_kept(txn->db, &task, err) < 0 || task_again(txn, &task, 0, err) < 0 ||
 	    db_run(txn->db,
-		   "UPDATE tasks SET start_reported = 0, asked_at = max(asked_at, ?), key = run_id"
+		   "UPDATE tasks SET start_reported = 0, asked_at = max(asked_at, ?), key = run_id,"
+		   " plan = NULL"
 		   " WHERE id = ?",
 		   DB_WITH(INT(clock_wall()), TEXT(task.id)), err) < 0)
 		return -1;

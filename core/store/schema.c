@@ -163,7 +163,16 @@ static const char version_4[] = "ALTER TABLE tasks ADD COLUMN key TEXT;"
 static const char version_5[] =
     "CREATE INDEX reports_owed ON reports (created_at) WHERE done_at IS NULL;";
 
-static const char *const versions[] = { version_1, version_2, version_3, version_4, version_5 };
+/*
+ * Version 6: custom agents.
+ *
+ * tasks.plan    JSON: what its handler wants done, and how much of it is; kept over a crash, so
+ * that what was done is not done again.
+ */
+static const char version_6[] = "ALTER TABLE tasks ADD COLUMN plan TEXT;";
+
+static const char *const versions[] = { version_1, version_2, version_3,
+					version_4, version_5, version_6 };
 
 const struct migrations migrate_known = { .sql = versions,
 					  .count = sizeof(versions) / sizeof(versions[0]) };

@@ -190,16 +190,15 @@ int store_discard(struct store *store, const char *event_id, struct err *err);
 
 /* ---- running ---- */
 
-/* A claimed task with all that rendering and running need.  Owned by the caller, store_task_free().
- */
+/* A claimed task with all that rendering and running need; store_task_free() it. */
 struct store_task {
 	char id[ID_SIZE], run_id[ID_SIZE], event_id[ID_SIZE];
-	char key[ID_SIZE];  /* the first run of those that take each other's place after a crash or
-			       a drain: the same work; `retry` begins anew */
-	char *session;	    /* what runs with this key were told last; NULL */
-	int put_off;	    /* how often store_put_off() gave this run back */
-	int64_t put_off_at; /* since when; 0: never */
-	int attempt;	    /* of this run, from 1 */
+	char key[ID_SIZE]; /* the first run of those that take each other's place after a crash or
+			      a drain: the same work; `retry` begins anew */
+	char *session, *plan; /* what runs with this key were told last; what they are to do */
+	int put_off;	      /* how often store_put_off() gave this run back */
+	int64_t put_off_at;   /* since when; 0: never */
+	int attempt;	      /* of this run, from 1 */
 	enum store_kind kind;
 	enum store_source source;
 	char *agent, *rule, *issue_id, *issue_key, *issue_state, *bot_id, *bot_name, *comment_id;
@@ -234,7 +233,7 @@ int store_defer(struct store *store, const char *run_id, int64_t until, const ch
 int store_put_off(struct store *store, const char *run_id, int64_t until, const char *reason,
 		  struct err *err);
 
-/* A claimed task that cannot be rendered or whose agent is gone: held, releasable by its event id.
+/* A claimed task that cannot be rendered or has no agent any more: held, releasable by its event.
  */
 int store_hold_task(struct store *store, const char *run_id, const char *reason, struct err *err);
 
@@ -244,7 +243,8 @@ int store_hold_task(struct store *store, const char *run_id, const char *reason,
 int store_started(struct store *store, const char *run_id, int64_t at, const char *log_path,
 		  struct err *err);
 
-/* The CLI's own session id, as soon as the stream told it. */
+/* What a custom agent does and has done, as JSON of the pipeline's; the CLI's own session id. */
+int store_plan(struct store *store, const char *run_id, const char *plan, struct err *err);
 int store_session(struct store *store, const char *run_id, const char *session_id, struct err *err);
 
 struct store_end {
@@ -281,8 +281,7 @@ int store_recover(struct store *store, int max_attempts, size_t *count, struct e
  * array of strings; json_decref(). */
 int store_cancel_requests(struct store *store, json_t **run_ids, struct err *err);
 
-/* Called on the writer thread after each COMMIT that made work for somebody: tasks, cancels or
- * reports.  Must not block. */
+/* Called on the writer thread after each COMMIT that made work for somebody.  Must not block. */
 typedef void store_wake_fn(void *ctx);
 void store_on_work(struct store *store, store_wake_fn *wake, void *ctx);
 
@@ -324,7 +323,8 @@ struct store_report {
 	json_t *run; /* FORMAT: the run for the callback policy: run_id, outcome, exit_code, signal,
 			cause, final_text, tail, duration (ms), attempt, agent, rule, kind
 			("assignment" | "mention" | "other"), session_id, input_tokens,
-			output_tokens, cost_usd, truncated, started_at; what is not known is null */
+			output_tokens, cost_usd, truncated, started_at, plan; what is not known is
+			null */
 	char *body;  /* FORMAT: the event's raw bytes */
 	size_t body_len;
 	char *completion;

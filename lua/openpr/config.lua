@@ -43,7 +43,7 @@ local features = s.record {
   { "cli_executor", gate "Agents of type `cli` may be started." },
   { "wss_tunnel", gate "The tunnel is opened, and agents are started by what comes over it." },
   { "webhook_forward", gate "Agents of type `webhook` may be called: events are forwarded." },
-  { "custom_agent", gate "Agents of type `custom` may be called (this build does not have them)." },
+  { "custom_agent", gate "Agents of type `custom` may do what their handlers say, programs and requests alike." },
 }
 
 local executor = s.record {
@@ -82,9 +82,10 @@ local openpr = s.record {
     The MCP server's address, required with `callback = "mcp"`.]] } },
 }
 
-local PROMPTED = { "cli", "openclaw", "openprx" } -- the types that read a prompt
+local PROMPTED = { "cli", "openclaw", "openprx", "custom" } -- the types that read a prompt
+local PROGRAMS = { "cli", "custom" } -- those that run one
 local GATEWAYS = { "openclaw", "openprx" }
-local TYPES = { "cli", "openclaw", "openprx", "webhook" }
+local TYPES = { "cli", "openclaw", "openprx", "webhook", "custom" }
 
 local function text(of, rule, doc, more)
   local node = s.string { of = of, rule = rule, doc = doc }
@@ -97,13 +98,16 @@ local function fields_of_cli(executors)
   return {
     { "cli", s.choice { of = { "cli" }, values = executors, required = true, doc = [[
       The program, by a name that `openpr-webhook whitelist` prints.]] } },
-    { "working_dir", s.path { of = { "cli" }, shown = "`executor.working_dir`", doc = [[
+    { "handler", s.string { of = { "custom" }, required = true, rule = rules.handler, doc = [[
+      The file that says what is done with an event, as `policies/agents/triage.lua`: in `policies.dir`, as
+      `agents/triage.lua`, or shipped.]] } },
+    { "working_dir", s.path { of = PROGRAMS, shown = "`executor.working_dir`", doc = [[
       The checkout it works in; agents whose folders are the same, or lie in each other, run one at a time.]] } },
-    { "permissions", s.choice { of = { "cli" }, values = { "workspace", "full" }, default = "workspace", doc = [[
+    { "permissions", s.choice { of = PROGRAMS, values = { "workspace", "full" }, default = "workspace", doc = [[
       `"workspace"` keeps the program's own protections on; `"full"` switches them off, and is logged at start.]] } },
-    { "trust_repository", s.boolean { of = { "cli" }, default = false, doc = [[
+    { "trust_repository", s.boolean { of = PROGRAMS, default = false, doc = [[
       Hooks, MCP servers and settings that the repository brings along are used.]] } },
-    { "env", s.map { of = { "cli" }, key = "NAME", key_rule = rules.variable_name,
+    { "env", s.map { of = PROGRAMS, key = "NAME", key_rule = rules.variable_name,
       item = s.string { empty = true, lines = true, secret = rules.is_secret_variable }, doc = [[
       Added to the environment of its runs, which holds little else (keys of providers come only this way); values of
       variables called KEY, TOKEN, SECRET, PASSWORD or the like, and those from a `file`, are hidden in all that is
@@ -155,17 +159,16 @@ local fields_of_gateways = {
   { "standard_webhooks", s.boolean { of = { "webhook" }, default = false, doc = [[
     Signs it by the Standard Webhooks specification, too (`webhook-id`, `webhook-timestamp`, `webhook-signature`); the
     secret is then `whsec_` and base64.]] } },
-  { "allow_private", s.boolean { of = { "webhook" }, default = false, doc = [[
+  { "allow_private", s.boolean { of = { "webhook", "custom" }, default = false, doc = [[
     The target may have a private, loopback or link-local address, and may be reached through a proxy.]] } },
 }
 
 local function agent(executors)
   local fields = {
     by = "type",
-    { "type", s.choice { values = TYPES, required = true,
-      absent = { custom = "this build has no agents of type custom" }, doc = [[
-      What kind of agent it is: a program here, an OpenClaw or PRX gateway, or a webhook; what only some types have is
-      marked below.]] } },
+    { "type", s.choice { values = TYPES, required = true, doc = [[
+      What kind of agent it is: a program here, an OpenClaw or PRX gateway, a webhook, or what a handler of your own
+      does; what only some types have is marked below.]] } },
     { "prompt_template", s.string { of = PROMPTED, default = "default.txt", rule = rules.template, doc = [[
       The file in `templates.dir` that its prompts are made from.]] } },
     { "mention_template", s.string { of = PROMPTED, default = "mention.txt", rule = rules.template, doc = [[

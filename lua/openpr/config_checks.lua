@@ -29,14 +29,6 @@ local function unverified(config, _, ctx)
   end
 end
 
-local function gates(config, _, ctx)
-  for _, name in ipairs { "custom_agent" } do
-    if config.features[name] then
-      s.mistake(ctx, s.join("features", name), "this build does not have it: set it to false")
-    end
-  end
-end
-
 local function tunnel(config, raw, ctx)
   local options, on = config.tunnel, config.features.wss_tunnel
   if not options then
@@ -241,7 +233,7 @@ local function reports(config, _, ctx)
   end
 end
 
-local checks = { webhook_secrets, unverified, gates, tunnel, callback, working_dirs, gateways, agent_names,
+local checks = { webhook_secrets, unverified, tunnel, callback, working_dirs, gateways, agent_names,
                  permissions, variables, reports, admin }
 
 return function(config, raw, ctx)

@@ -202,7 +202,7 @@ local function agents(config)
     row.name = name
     row.env, row.headers = rows(agent.env, pair), rows(agent.headers, pair)
     row.directory_key = s.join(s.join("agents", name), "working_dir")
-    if agent.type == "cli" and not row.working_dir then
+    if (agent.type == "cli" or agent.type == "custom") and not row.working_dir then
       row.working_dir, row.directory_key = config.executor.working_dir, "executor.working_dir"
     end
     row.timeout_secs = row.timeout_secs or agent.type == "webhook" and WEBHOOK_TIMEOUT or config.executor.timeout_secs

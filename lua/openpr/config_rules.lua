@@ -156,6 +156,13 @@ function rules.template(text)
   return text
 end
 
+function rules.handler(text)
+  if not find(text, "^policies/agents/[%w_-][%w_.-]*%.lua$") or #text > LONGEST_NAME + 20 then
+    return nil, "is not the name of a handler, as policies/agents/triage.lua"
+  end
+  return text
+end
+
 function rules.bot_id(text)
   if not find(text, UUID) then return nil, "is not the id of a bot (a UUID)" end
   return lower(text)

@@ -12,6 +12,9 @@ local NEVER = {} -- the environment of a chunk before it is given one
 
 local function file_of(hook) return ("policies/%s.lua"):format(hook) end
 
+-- The handler of a custom agent is run as the policies are, under the name "agents/NAME"; nil: it has none.
+function M.handler_of(agent) return agent.handler and agent.handler:match "^policies/(agents/.+)%.lua$" end
+
 -- "policies/route.lua:10: " for the innermost line of the policy that is being run, or "policies/route.lua: " when
 -- there is none: Lua forgets the line of a `return f()`.
 local function position(file)
@@ -77,7 +80,7 @@ end
 
 local function check_result(policy, value)
   local wanted = "return function(event) ... end"
-  if policy.hook == "render" then wanted = "return function(event, agent) ... end" end
+  if policy.hook == "render" or policy.hook:find "^agents/" then wanted = "return function(event, agent) ... end" end
   if policy.hook == "callback" then wanted = "return function(run, event, agent) ... end" end
   if type(value) == "function" or rules.is(value) then return end
   if policy.hook == "filter" or policy.hook == "route" then wanted = "return rules { ... } or " .. wanted end
@@ -152,6 +155,17 @@ local function sort_mistakes(mistakes)
   end)
 end
 
+-- The four policies and, once each, the handlers of custom agents.
+local function hooks_of(agents)
+  local hooks, seen = { table.unpack(M.HOOKS) }, {}
+  for _, name in ipairs(sorted_keys(agents)) do
+    local hook = M.handler_of(agents[name])
+    if hook and not seen[hook] then hooks[#hooks + 1] = hook end
+    seen[hook or ""] = true
+  end
+  return hooks
+end
+
 -- input: { files, templates, agents, labels } as in the worker's contract.  A bundle to run policies from, and every
 -- mistake, by file and line.
 function M.load(input, host)
@@ -161,10 +175,11 @@ function M.load(input, host)
     bundle.agents[name] = agent
     agent.name, agent.bots = name, agent.bots or {}
   end
-  for _, hook in ipairs(M.HOOKS) do bundle.sources[hook] = (input.files or {})[file_of(hook)] end
+  local hooks = hooks_of(bundle.agents)
+  for _, hook in ipairs(hooks) do bundle.sources[hook] = (input.files or {})[file_of(hook)] end
 
   load_templates(input.templates or {}, bundle, mistakes)
-  for _, hook in ipairs(M.HOOKS) do
+  for _, hook in ipairs(hooks) do
     if host.note then host.note(file_of(hook)) end
     load_policy(hook, bundle, host, mistakes)
   end

@@ -47,7 +47,11 @@ local function deploy_here(opts, dir, logged)
     files[name] = opts.files and opts.files[name] or dir and read(("%s/%s.lua"):format(dir, hook)) or read(name)
     if not files[name] then error("there is no " .. name, 0) end
   end
-  for _, name in ipairs { "default.txt", "dispatch.txt", "mention.txt" } do
+  for _, agent in pairs(opts.agents or {}) do
+    local name = agent.handler
+    if name then files[name] = opts.files and opts.files[name] or read(name) end
+  end
+  for _, name in ipairs { "default.txt", "dispatch.txt", "mention.txt", "reports.txt" } do
     templates[name] = read("templates/" .. name)
   end
   merged(templates, opts.templates)
@@ -92,6 +96,9 @@ function M.deploy(opts)
     decide = function(event) return ask("decide", event) end,
     render = function(event, agent)
       return ask("render", merged({ agent = agent or "default" }, event))
+    end,
+    handle = function(event, agent)
+      return ask("handle", merged({ agent = agent or "default" }, event))
     end,
     callback = function(run, event, agent)
       return ask("callback", merged({ agent = agent or run.agent or "default", run = run }, event))

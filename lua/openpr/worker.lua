@@ -4,6 +4,7 @@
 --   decide    an event                             -> what filter and route say
 --   explain   an event                             -> the same, and each rule that was tried
 --   render    an event and an agent                -> the prompt, or that the issue is needed
+--   handle    an event and a custom agent          -> what its handler wants done, or that the issue is needed
 --   callback  an event, an agent and a run         -> what OpenPR is told
 --   rules     nothing                              -> filter and route as the operator wrote them
 --
@@ -11,8 +12,8 @@
 
 local event = require "openpr.event"
 local loader = require "openpr.loader"
+local prompt = require "openpr.prompt"
 local rules = require "openpr.rules"
-local template = require "openpr.template"
 local text = require "openpr.text"
 local verdict = require "openpr.verdict"
 
@@ -183,7 +184,8 @@ function M.explain(input, host)
 end
 
 local function agent_of(name, hook)
-  local agent = bundle and bundle.agents[name]
+  if not bundle then error("no policies are loaded", 0) end
+  local agent = bundle.agents[name]
   if agent then
     local own = {}
     for key, value in pairs(agent) do own[key] = value end
@@ -192,24 +194,6 @@ local function agent_of(name, hook)
   end
   if hook == "callback" then return { name = name, bots = {} } end -- gone from config.lua since the run
   error(("no agent %q in config.lua"):format(tostring(name)), 0)
-end
-
--- A CLI may take a prompt that begins so as a command, a file or an option; a word in front stops that.
-local function safe_start(prompt)
-  return prompt:find "^%s*[%w\x80-\xff]" and prompt or "Task:\n\n" .. prompt
-end
-
-local function checked_prompt(prompt)
-  if type(prompt) ~= "string" or not prompt:find "%S" then
-    error(("policies/render.lua: returned %s; it returns the prompt, a text"):format(
-      type(prompt) == "string" and "an empty text" or "a " .. type(prompt)), 0)
-  end
-  prompt = safe_start(text.clean(prompt))
-  if #prompt > template.LARGEST_PROMPT then
-    error(("policies/render.lua: the prompt has %d bytes, more than %d; use text.clip() or template()"):format(#prompt,
-      template.LARGEST_PROMPT), 0)
-  end
-  return prompt
 end
 
 -- What a webhook gets: nil is the event as it came, a table is sent as JSON, a text as it is.
@@ -225,30 +209,53 @@ local function checked_body(body, host)
     error(("policies/render.lua: returned %s; for a webhook it returns a text, a table, or nil for the event itself")
       :format(type(body) == "string" and "an empty text" or "a " .. type(body)), 0)
   end
-  if #body > template.LARGEST_PROMPT then
-    error(("policies/render.lua: the body has %d bytes, more than %d"):format(#body, template.LARGEST_PROMPT), 0)
+  if #body > prompt.LARGEST then
+    error(("policies/render.lua: the body has %d bytes, more than %d"):format(#body, prompt.LARGEST), 0)
   end
   return { [kind] = kind == "prompt" and text.clean(body) or body }
 end
 
--- The policy reads an issue field that only OpenPR knows: `needed` decides, whatever became of the error, for a policy
--- may have caught it and gone on without the field.
-function M.render(input, host)
-  input = host.json_decode(input)
+-- Calls a policy's function with an event whose issue may have to be asked of OpenPR first.  What it returned; or nil,
+-- when the issue is needed: `needed` decides, whatever became of the error, for a policy may have caught it and gone on
+-- without the field.
+local function call_demanding(hook, input, host)
   local needed = false
-  local policy, value = open("render", input, host, true)
-  policy.agent = agent_of(input.agent, "render")
+  local policy, value = open(hook, input, host, hook == "render")
+  policy.agent = agent_of(input.agent, hook)
   policy.event = event.new(input, bundle.labels, function()
     needed = true
-    error("policies/render.lua: this field must be asked of OpenPR first", 0)
+    error(("policies/%s.lua: this field must be asked of OpenPR first"):format(hook), 0)
   end)
   policy.demanding = getmetatable(policy.event.issue) and policy.event.issue or nil
 
-  local ok, prompt = pcall(call, policy, value, policy.event, policy.agent)
+  local ok, returned = pcall(call, policy, value, policy.event, policy.agent)
+  if needed then return nil, true end
+  if not ok then error(returned, 0) end
+  return returned
+end
+
+function M.render(input, host)
+  input = host.json_decode(input)
+  local agent = agent_of(input.agent, "render")
+  local returned, needed = call_demanding("render", input, host)
   if needed then return host.json_encode { needs = "issue" } end
-  if not ok then error(prompt, 0) end
-  if policy.agent.type == "webhook" then return host.json_encode(checked_body(prompt, host)) end
-  return host.json_encode { prompt = checked_prompt(prompt) }
+  if agent.type == "webhook" then return host.json_encode(checked_body(returned, host)) end
+  local checked, why = prompt.checked(returned)
+  if not checked then error(("policies/render.lua: returned %s"):format(why), 0) end
+  return host.json_encode { prompt = checked }
+end
+
+-- The handler of a custom agent.
+function M.handle(input, host)
+  input = host.json_decode(input)
+  local agent = agent_of(input.agent, "handle")
+  local hook = loader.handler_of(agent)
+  if not hook then error(("agent %q has no handler"):format(agent.name), 0) end
+  local returned, needed = call_demanding(hook, input, host)
+  if needed then return host.json_encode { needs = "issue" } end
+  local actions = require "openpr.actions" -- only here: it takes memory that policies may need
+  local list = actions.checked(returned, ("policies/%s.lua"):format(hook), host)
+  return host.json_encode { actions = host.json_array(list) }
 end
 
 local function run_of(told)

@@ -264,11 +264,12 @@ describe("render", function()
   end)
 
   local bad = {
-    { "return nil", "policies/render.lua: returned a nil; it returns the prompt, a text" },
+    { "return nil", "policies/render.lua: returned nothing; the prompt is a text" },
     { "return {}", "returned a table" },
     { "return ' \\n'", "returned an empty text" },
-    { "return ('x'):rep(600000)", "the prompt has 600000 bytes, more than " .. template.LARGEST_PROMPT },
-    { "return template 'none.txt'", 'no template "none.txt" %(have: default.txt, dispatch.txt, mention.txt%)' },
+    { "return ('x'):rep(600000)", "a prompt of 600000 bytes, more than " .. template.LARGEST_PROMPT },
+    { "return template 'none.txt'",
+      'no template "none.txt" %(have: default.txt, dispatch.txt, mention.txt, reports.txt%)' },
     { "return template()", 'no template "nil"' },
     { "return template('default.txt', { issue_title = 'x' })", "names of your own begin with my_" },
     { "return template('default.txt', 7)", "a table of my_... texts" },

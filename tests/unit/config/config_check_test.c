@@ -124,17 +124,6 @@ static void test_named_folders_that_are_not_there_are_said(void **state)
 	assert_null(strstr(trial_warnings(), "policies.dir"));
 }
 
-static void test_what_this_build_lacks_is_a_mistake(void **state)
-{
-	(void)state;
-	trial_bad(WEBHOOK "features = { wss_tunnel = true, "
-			  "custom_agent = true, cli_executor = true }, "
-			  "agents = { b = { type = 'custom', url = 'x' } }",
-		  "agents.b.type: this build has no agents of type custom\n"
-		  "features.custom_agent: this build does not have it: set it to false\n"
-		  "tunnel: is required with features.wss_tunnel: url, agent_id and token\n");
-}
-
 #define TUNNEL                                                                                     \
 	WEBHOOK "features = { wss_tunnel = true }, tunnel = { agent_id = 'h', token = 'token-1', "
 
@@ -143,6 +132,8 @@ static void test_the_tunnel_needs_its_gate_and_its_parts(void **state)
 	(void)state;
 	trial_good(WEBHOOK "tunnel = { url = 'wss://h/x', token = 'tunnel-token' }");
 	holds(trial_warnings(), "tunnel: is not used: features.wss_tunnel is off\n");
+	trial_bad(WEBHOOK "features = { wss_tunnel = true }",
+		  "tunnel: is required with features.wss_tunnel: url, agent_id and token\n");
 	trial_bad(WEBHOOK "features = { wss_tunnel = true }, tunnel = { heartbeat_secs = 1 }",
 		  "tunnel.agent_id: is required with features.wss_tunnel\n"
 		  "tunnel.token: is required with features.wss_tunnel\n"
@@ -188,6 +179,31 @@ static void test_a_tunnel_in_the_clear_is_for_this_machine(void **state)
 		trial_good(text);
 		holds(trial_warnings(), "tunnel.allow_insecure: lets whoever is in between ");
 	}
+}
+
+static void test_handlers_are_named(void **state)
+{
+	static const char *const bad[] = {
+		"/etc/x.lua",	     "policies/x.lua",		"policies/agents/../x.lua",
+		"policies/agents/x", "policies/agents/a/b.lua", "policies/agents/.x.lua",
+		"agents/x.lua"
+	};
+	char lua[256];
+
+	(void)state;
+	trial_good(WEBHOOK "agents = { b = { type = 'custom', handler = "
+			   "'policies/agents/triage.lua' } }");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(lua, sizeof(lua),
+			 WEBHOOK "agents = { b = { type = 'custom', handler = '%s' } }", bad[i]);
+		assert_int_equal(trial_load(lua), -1);
+		holds(trial_mistakes(), "is not the name of a handler");
+	}
+	trial_bad(WEBHOOK "agents = { b = { type = 'custom', url = 'x', cli = 'codex' } }",
+		  "agents.b.cli: is an option of type cli, and this is \"custom\"\n"
+		  "agents.b.handler: is required\n"
+		  "agents.b.url: is an option of type openclaw, openprx, webhook, and this is "
+		  "\"custom\"\n");
 }
 
 static void test_callbacks_need_addresses(void **state)
@@ -249,7 +265,7 @@ int main(void)
 		TEST(test_own_files_within_reach_of_an_agent_are_said),
 		TEST(test_connections_must_fit_the_descriptors),
 		TEST(test_named_folders_that_are_not_there_are_said),
-		TEST(test_what_this_build_lacks_is_a_mistake),
+		TEST(test_handlers_are_named),
 		TEST(test_the_tunnel_needs_its_gate_and_its_parts),
 		TEST(test_a_tunnel_in_the_clear_is_for_this_machine),
 		TEST(test_callbacks_need_addresses),
