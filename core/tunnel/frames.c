@@ -240,7 +240,8 @@ int frames_receive(struct frames *frames, int64_t now, struct err *err)
 		frames->broken = !wslay_event_get_close_received(frames->wslay);
 		if (!frames->closing)
 			snprintf(frames->why, sizeof(frames->why),
-				 "closed because of text that is not UTF-8, or a bad goodbye");
+				 "closed because of text that is not UTF-8, or a goodbye "
+				 "with an unknown code");
 		frames->closing = true;
 	}
 	return frames->spent && frames->in_len > 0;

@@ -29,10 +29,13 @@ static uint64_t payload_length(const unsigned char *head)
 	return length;
 }
 
-static bool check_control(struct gate *gate, bool fin, uint64_t length, int64_t now)
+static bool check_control(struct gate *gate, unsigned opcode, bool fin, uint64_t length,
+			  int64_t now)
 {
 	if (!fin || length > 125)
 		return stop(gate, PROTOCOL_ERROR, "a control frame in parts, or too long");
+	if (opcode == CLOSE && length == 1)
+		return stop(gate, PROTOCOL_ERROR, "a goodbye with half a code");
 	if (now - gate->controls_since >= GATE_CONTROLS_WINDOW) {
 		gate->controls_since = now;
 		gate->controls = 0;
@@ -74,7 +77,7 @@ static bool check_frame(struct gate *gate, int64_t now)
 		return stop(gate, PROTOCOL_ERROR, "a length in a form that is not its own");
 	gate->left = length;
 	if (opcode >= CLOSE && opcode <= PONG)
-		return check_control(gate, fin, length, now);
+		return check_control(gate, opcode, fin, length, now);
 	if (opcode > BINARY)
 		return stop(gate, PROTOCOL_ERROR, "an unknown kind of frame");
 	return check_data(gate, opcode, fin, length);

@@ -19,11 +19,11 @@ function control_plane.start(options)
   this.child = process.spawn(argv, { PATH = os.getenv "PATH" }, this.dir .. "/log")
   local ports = wait.eventually("the control plane listens", function()
     local file = io.open(this.dir .. "/port")
-    local both = file and { file:read("n", "n") }
+    local all = file and { file:read("n", "n", "n") }
     if file then file:close() end
-    return both
+    return all
   end)
-  this.port, this.control_port = ports[1], ports[2]
+  this.port, this.control_port, this.proxy_port = table.unpack(ports)
   this.url = ("%s://127.0.0.1:%d/api/v1/agent-tunnel"):format(this.plain and "ws" or "wss", this.port)
   this:ask { token = this.token, secret = this.secret or nil, agent_id = this.agent_id }
   return this

@@ -147,7 +147,7 @@ local function shake_hands(self)
   if not key then return refuse(self, 400) end
   local answer = plane.take "answer"
   local text = answer and answer.text:gsub("{accept}", websocket.accept(key)) or websocket.switching(key)
-  self.stream:send(text .. (answer and answer.more or ""))
+  self.stream:send(text .. websocket.from_hex(answer and answer.more or ""))
   return true
 end
 

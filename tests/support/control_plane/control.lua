@@ -6,7 +6,7 @@
 --                             settings of plane.lua; null or false takes one away
 --   "faults": {NAME: FAULT or false}
 --       refuse   {"status": N, "headers": TEXT}   answers the handshake so
---       answer   {"text": HEAD, "more": TEXT}     or with that; "{accept}" stands for the right Sec-WebSocket-Accept
+--       answer   {"text": HEAD, "more": HEX}      or with that; "{accept}" stands for the right Sec-WebSocket-Accept
 --       stall    true     takes TCP connections and says nothing
 --       silent   true     answers no pings
 --       deaf     true     reads nothing
@@ -23,12 +23,14 @@
 --
 -- GET /_control/state  {"open": [numbers], "accepted", "stood", "pings", "pongs", "unmasked": counts,
 --                       "handshakes": [{"method", "path", "headers"}], "tls_failures": [texts],
+--                       "proxied": [first lines of what the proxy was asked],
 --                       "closes": [{"connection", "code", "reason"}] that the daemon sent,
 --                       "messages": [envelopes with "signature" (good, wrong, none) and "connection"],
 --                       "jobs": {RUN_ID: {"payload", "sent", "acks": [payloads], "results": [payloads]}}}
 
 local json = require "openpr.json"
 local plane = require "control_plane.plane"
+local websocket = require "control_plane.websocket"
 
 local control = {}
 
@@ -45,17 +47,13 @@ local function set(asked)
   for name, fault in pairs(asked.faults or {}) do plane.faults[name] = fault or nil end
 end
 
-local function from_hex(text)
-  return (text:gsub("%x%x", function(byte) return string.char(tonumber(byte, 16)) end))
-end
-
 local function send(asked)
   for _, payload in ipairs(asked.dispatch or {}) do plane.dispatch(payload) end
   local connection = plane.current
   if not connection and (asked.send or asked.raw or asked.close) then error("no connection stands", 0) end
   for _, fields in ipairs(asked.send or {}) do connection:send(fields) end
   for _, raw in ipairs(asked.raw or {}) do
-    local bytes = raw.text or from_hex(raw.hex)
+    local bytes = raw.text or websocket.from_hex(raw.hex)
     for _ = 1, raw.times or 1 do connection:push(bytes) end
   end
   if asked.close then connection:close(asked.close) end
@@ -71,8 +69,8 @@ local function show()
   end
   return { open = array(plane.open()), accepted = count.accepted, stood = count.stood, pings = count.pings,
            pongs = count.pongs, unmasked = count.unmasked, handshakes = array(count.handshakes),
-           tls_failures = array(count.tls_failures), closes = array(count.closes), messages = array(count.messages),
-           jobs = jobs }
+           tls_failures = array(count.tls_failures), proxied = array(count.proxied), closes = array(count.closes),
+           messages = array(count.messages), jobs = jobs }
 end
 
 local function answer(status, value)

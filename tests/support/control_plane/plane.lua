@@ -17,7 +17,7 @@ function plane.reset()
   plane.faults = {}
   plane.jobs, plane.order = {}, {}
   plane.count = { accepted = 0, stood = 0, pings = 0, pongs = 0, unmasked = 0, handshakes = {}, messages = {},
-                  closes = {}, tls_failures = {} }
+                  closes = {}, tls_failures = {}, proxied = {} }
 end
 
 plane.reset()

@@ -18,6 +18,10 @@ function websocket.switching(key)
     .. websocket.accept(key) .. "\r\n\r\n"
 end
 
+function websocket.from_hex(text)
+  return (text:gsub("%x%x", function(byte) return string.char(tonumber(byte, 16)) end))
+end
+
 -- A frame as a server sends it; `fin` is true unless given.
 function websocket.frame(opcode, payload, fin)
   local first = (fin == false and 0 or 0x80) | opcode
