@@ -88,7 +88,8 @@ static void end(struct gateway *talk, enum outcome outcome)
 	talk->later = false;
 	free(talk->result.cause);
 	free(talk->result.final_text);
-	talk->result.cause = talk->result.final_text = NULL;
+	free(talk->result.tail);
+	talk->result.cause = talk->result.final_text = talk->result.tail = NULL;
 	talk->result.outcome = outcome;
 	talk->result.duration = clock_mono() - talk->start;
 }
@@ -155,6 +156,8 @@ void talk_stopped(struct gateway *talk, const char *more)
 		 more ? "; " : "", more ? more : "");
 	end(talk, stopped ? ends[why].outcome : OUTCOME_TIMEOUT);
 	talk->result.cause = strdup(cause);
+	/* Where a person asked for the end, the store has that person's words for a cause. */
+	talk->result.tail = more ? strdup(more) : NULL;
 	note(talk, "%s", cause);
 }
 
