@@ -150,7 +150,7 @@ describe("openclaw", function()
 
   it("does the work once, whatever kills us while it is done", function()
     start({}, { takes = 2 })
-    local id = assign()
+    assign()
     wait.eventually("its agent works", function() return #sent() >= 2 end)
     d:kill9()
     d:start()
