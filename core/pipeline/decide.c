@@ -51,9 +51,7 @@ static void accept_targets(const struct config *config, struct decided *decided)
 			.timeout = policy->targets[i].timeout,
 		};
 	}
-	if (decision->target_count > 0)
-		decision->gate = NULL;
-	else
+	if (decision->target_count == 0)
 		decision->action = decision->gate ? ACTION_DISABLED : ACTION_NO_AGENT;
 	if (decision->action == ACTION_DISABLED)
 		decision->reason = "the gate this agent needs is off (features in config.lua)";

@@ -19,7 +19,10 @@ static const char next_task[] =
     " AND NOT EXISTS (SELECT 1 FROM tasks b WHERE b.issue_id = t.issue_id"
     "  AND b.state IN ('claimed', 'running'))"
     " AND NOT EXISTS (SELECT 1 FROM tasks w WHERE w.issue_id = t.issue_id"
-    "  AND w.state = 'waiting' AND (w.put_off = 0 OR w.due <= ?1 OR w.agent = t.agent)"
+    "  AND w.state = 'waiting'"
+    "  AND (w.agent = t.agent OR NOT EXISTS (SELECT 1 FROM tasks p"
+    "   WHERE p.issue_id = t.issue_id AND p.state = 'waiting' AND p.agent = w.agent"
+    "   AND p.put_off > 0 AND p.due > ?1))"
     "  AND (w.event_at, w.position, w.id) < (t.event_at, t.position, t.id))"
     " ORDER BY t.event_at, t.position, t.id LIMIT 1";
 

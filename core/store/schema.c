@@ -157,7 +157,9 @@ static const char version_3[] = "ALTER TABLE events ADD COLUMN verdict TEXT;"
 static const char version_4[] = "ALTER TABLE tasks ADD COLUMN key TEXT;"
 				"UPDATE tasks SET key = run_id;"
 				"ALTER TABLE tasks ADD COLUMN put_off INTEGER NOT NULL DEFAULT 0;"
-				"ALTER TABLE tasks ADD COLUMN put_off_at INTEGER;";
+				"ALTER TABLE tasks ADD COLUMN put_off_at INTEGER;"
+				"CREATE INDEX tasks_put_off ON tasks (issue_id, agent, due)"
+				" WHERE state = 'waiting' AND put_off > 0;";
 
 /* Version 5: how long the oldest report has been owed is asked every second. */
 static const char version_5[] =

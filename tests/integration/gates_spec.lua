@@ -3,6 +3,7 @@
 
 local daemon = require "support.daemon"
 local event = require "support.event"
+local gateway = require "support.gateway"
 local openpr = require "support.openpr"
 local uv = require "luv"
 local wait = require "support.wait"
@@ -15,6 +16,11 @@ local types = {
       return { type = "cli", cli = "claude-code", env = { OPW_MARK = d.dir, STAND_IN = "write started" } }
     end,
     worked = function(d) return uv.fs_stat(d.dir .. "/repo/started") ~= nil end,
+  },
+  {
+    name = "webhook", gate = "webhook_forward", peer = true,
+    agent = function(_, g) return { type = "webhook", url = g.url .. "/hook", allow_private = true } end,
+    worked = function(_, g) return #g:requests "/hook" > 0 end,
   },
 }
 
@@ -47,7 +53,7 @@ local paths = {
 
 for _, kind in ipairs(types) do
   describe(("agents of type %s"):format(kind.name), function()
-    local d, o, issue
+    local d, g, o, issue
 
     -- What the log says from here on.
     local from
@@ -59,7 +65,7 @@ for _, kind in ipairs(types) do
     end
 
     local function nothing_done()
-      assert.is_false(kind.worked(d))
+      assert.is_false(kind.worked(d, g))
       assert.same({}, o:requests("POST", "/comments"))
       assert.same({}, o:requests("PATCH", issue.id))
     end
@@ -68,12 +74,14 @@ for _, kind in ipairs(types) do
       o = openpr.start()
       d = daemon.prepare({ features = { cli_executor = false } }, o)
       d:configure { agents = { default = daemon.source "nil" } }
-      d:configure { agents = { default = kind.agent(d) } }
+      g = kind.peer and gateway.start()
+      d:configure { agents = { default = kind.agent(d, g) } }
       issue = o:knows(event.issue())
       from = 1
     end)
     after_each(function()
       d:close()
+      if g then g:stop() end
       o:stop()
     end)
 
@@ -130,12 +138,12 @@ for _, kind in ipairs(types) do
       end)
       assert.matches("the gate " .. kind.gate .. " is off", run.note)
       assert.matches("msg=held[^\n]*the gate " .. kind.gate .. " is off", said())
-      assert.is_false(kind.worked(d))
+      assert.is_false(kind.worked(d, g))
       set(true)
       local released = d:json("release", "--json", waiting.event_id)
       assert.equal("dispatched", released.status)
       assert.equal("success", d:ended(released.run_id).outcome)
-      assert.is_true(kind.worked(d))
+      assert.is_true(kind.worked(d, g))
     end)
 
     it("retry, with the gate off: refused, by name, and run once it is open", function()
@@ -162,10 +170,10 @@ for _, kind in ipairs(types) do
       d:ended(blocking, true)
       wait.pause(0.5)
       assert.equal("waiting", d:json("show", "--json", waiting.run_id).state)
-      assert.is_false(kind.worked(d))
+      assert.is_false(kind.worked(d, g))
       set(true, false)
       assert.equal("success", d:ended(waiting.run_id).outcome)
-      assert.is_true(kind.worked(d))
+      assert.is_true(kind.worked(d, g))
     end)
 
     it("retry in safe mode: it waits, and is done afterwards", function()
