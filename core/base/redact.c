@@ -158,6 +158,37 @@ static int replace(struct buf *out, const char *text, size_t len)
 	return buf_append(out, text + kept, len - kept);
 }
 
+/* How many of the last bytes are the beginning of a secret. */
+static size_t begun(const char *text, size_t len)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; i < known.count; i++) {
+		const struct secret *secret = &known.secrets[i];
+		size_t n = secret->len - 1 < len ? secret->len - 1 : len;
+
+		while (n > most && memcmp(text + len - n, secret->text, n) != 0)
+			n--;
+		if (n > most)
+			most = n;
+	}
+	return most;
+}
+
+size_t redact_ready(const char *text, size_t len)
+{
+	pthread_rwlock_rdlock(&known.lock);
+	size_t ready = len - begun(text, len);
+	for (size_t at = 0; at < ready;) {
+		const size_t end = stretch_end(text, len, at);
+		if (end > ready)
+			ready = at;
+		at = end > at ? end : at + 1;
+	}
+	pthread_rwlock_unlock(&known.lock);
+	return ready;
+}
+
 char *redact(const char *text, size_t len, size_t *out_len)
 {
 	struct buf out = { 0 };

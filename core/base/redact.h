@@ -27,3 +27,10 @@ void redact_clear(void);
  * NULL.
  */
 char *redact(const char *text, size_t len, size_t *out_len);
+
+/*
+ * For a text that comes in pieces: how many of its first bytes may be given to redact() and printed
+ * now.  The rest is to be kept and put before the next piece: it may be the beginning of a secret,
+ * or belongs to one that runs into such a beginning.
+ */
+size_t redact_ready(const char *text, size_t len);

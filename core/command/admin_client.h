@@ -3,6 +3,7 @@
 /* Speaks to the running daemon over its admin socket. */
 
 #include "base/json.h"
+#include "command/sse.h"
 #include "config/config.h"
 
 enum admin_reply {
@@ -10,6 +11,13 @@ enum admin_reply {
 	ADMIN_REFUSED,	 /* the daemon said no: err has its words */
 	ADMIN_NO_DAEMON, /* nobody answers on the socket */
 };
+
+/*
+ * GET of an answer that comes as events (docs/api.md), for as long as it takes; `tell` gets each.
+ * ADMIN_OK: it ended; ADMIN_REFUSED also when the connection broke off.
+ */
+enum admin_reply admin_listen(const struct config *config, const char *path, sse_fn *tell,
+			      void *ctx, struct err *err);
 
 /*
  * `answer` may be NULL when it is not wanted; else the caller json_decref()s it.  It is set on

@@ -40,6 +40,7 @@ static const struct verb verbs[] = {
 	{ "runs", NULL, "jn", command_runs, "list runs, newest first" },
 	{ "show", "RUN", "j", command_show,
 	  "show one run with its event, output tail and reports" },
+	{ "logs", "RUN", "jf", command_logs, "print what the agent of a run printed" },
 	{ "events", NULL, "jns", command_events, "list events and what was decided, newest first" },
 	{ "cancel", "RUN", "j", command_cancel, "stop a run, or end a task that waits" },
 	{ "retry", "RUN", "jr", command_retry,
@@ -62,6 +63,7 @@ static const struct option options[] = {
 	{ "status", required_argument, NULL, 's' },
 	{ "report", no_argument, NULL, 'r' },
 	{ "discard", no_argument, NULL, 'd' },
+	{ "follow", no_argument, NULL, 'f' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "to", required_argument, NULL, 't' },
 	{ "example", required_argument, NULL, 'x' },
@@ -86,6 +88,7 @@ static const struct {
 	{ 's', "STATUS", "only events answered so: held, disabled, observed, ignored, ..." },
 	{ 'r', NULL, "do not run it again, send its report again" },
 	{ 'd', NULL, "end it for good instead of deciding it again" },
+	{ 'f', NULL, "go on until the run has ended (also -f)" },
 	{ 'v', NULL, "log ignored events too" },
 	{ 't', "URL", "post it there instead of to the config's own webhook.listen" },
 	{ 'x', "NAME",
@@ -198,6 +201,9 @@ static int set_option(struct command_line *line, int letter)
 	case 'd':
 		line->discard = true;
 		return 0;
+	case 'f':
+		line->follow = true;
+		return 0;
 	case 's':
 		line->status = optarg;
 		return 0;
@@ -245,7 +251,7 @@ static int parse(int argc, char **argv, struct command_line *line, const struct 
 	bool help = false;
 	int letter;
 
-	while ((letter = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
+	while ((letter = getopt_long(argc, argv, "c:fhV", options, NULL)) != -1) {
 		if (letter == 'V') {
 			puts("openpr-webhook " OPW_VERSION);
 			return EXIT_OK + 1;

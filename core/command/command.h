@@ -15,7 +15,7 @@ struct command_line {
 	const char *config;   /* NULL: the default places */
 	const char *verb;     /* NULL: serve */
 	const char *argument; /* of the verb; NULL */
-	bool json, report, discard, verbose;
+	bool json, report, discard, verbose, follow;
 	const char *status;	  /* --status of `events` */
 	long limit;		  /* --limit; 0: the verb's own */
 	const char *to, *example; /* --to and --example of `send` */
@@ -32,9 +32,9 @@ typedef int command_fn(const struct command_line *line);
 
 /* One function a verb; each returns an exit code and has said why on standard error. */
 command_fn command_serve, command_check, command_print_config, command_whitelist, command_runs,
-    command_show, command_events, command_cancel, command_retry, command_release, command_reload,
-    command_drain, command_reference, command_send, command_completion, command_test,
-    command_explain, command_doctor, command_rules, command_replay;
+    command_show, command_events, command_cancel, command_logs, command_retry, command_release,
+    command_reload, command_drain, command_reference, command_send, command_completion,
+    command_test, command_explain, command_doctor, command_rules, command_replay;
 
 /* The whole program behind main(): parses, finds the verb, runs it. */
 int command_main(int argc, char **argv);

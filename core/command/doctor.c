@@ -10,6 +10,7 @@
 
 #include "base/redact.h"
 #include "command/command.h"
+#include "command/plain.h"
 #include "command/print.h"
 
 /* ---- what is found ---- */
@@ -110,13 +111,6 @@ static struct config *read_config(struct doctor *doctor, const struct command_li
 
 /* ---- the verb ---- */
 
-static bool colours(void)
-{
-	const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
-
-	return isatty(STDOUT_FILENO) && !(none && *none) && !(term && strcmp(term, "dumb") == 0);
-}
-
 static const char *colour_of(const char *result)
 {
 	return strcmp(result, "ok") == 0 ? "32" : strcmp(result, "warning") == 0 ? "33" : "31";
@@ -158,7 +152,7 @@ static int report(const struct doctor *doctor, bool json)
 		print_json(all);
 		json_decref(all);
 	} else {
-		const bool coloured = colours();
+		const bool coloured = plain_colours();
 		json_array_foreach(doctor->checks, i, check)
 		{
 			print_check(check, coloured);

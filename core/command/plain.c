@@ -2,7 +2,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/utf8.h"
 
@@ -42,6 +44,26 @@ static void put(FILE *out, const char *text, size_t len, bool one_line)
 void plain_line(FILE *out, const char *text)
 {
 	put(out, text, strlen(text), true);
+}
+
+void plain_text(FILE *out, const char *text)
+{
+	while (*text) {
+		const size_t len = strcspn(text, "\n");
+		put(out, text, len, false);
+		text += len;
+		if (*text) {
+			fputc('\n', out);
+			text++;
+		}
+	}
+}
+
+bool plain_colours(void)
+{
+	const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !(none && *none) && !(term && strcmp(term, "dumb") == 0);
 }
 
 int plain_width(const char *text)

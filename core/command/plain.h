@@ -5,11 +5,19 @@
  * direction of writing (C0, DEL, C1, bidirectional controls, line separators) is shown as '?'.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
 /* In one line: line breaks and tabs become blanks. */
 void plain_line(FILE *out, const char *text);
+
+/* As it stands, with its line breaks. */
+void plain_text(FILE *out, const char *text);
+
+/* Whether standard output is a terminal that shows colours, and nobody asked for none (NO_COLOR).
+ */
+bool plain_colours(void);
 
 /* Characters of it, which are columns for most scripts. */
 int plain_width(const char *text);

@@ -16,6 +16,7 @@
 #include "command/command.h"
 #include "command/reload.h"
 #include "exec/run.h"
+#include "pipeline/trouble.h"
 #include "server/admin.h"
 
 #define POLICY_WORKERS 4
@@ -72,6 +73,14 @@ static json_t *count_server(void *ctx)
 	return json_pack("{s:o}", "server", server_counters(reload->server));
 }
 
+static void tunnel_is_down(void *ctx, json_t *list)
+{
+	char why[LINK_WHY_SIZE];
+
+	if (tunnel_trouble(ctx, why))
+		trouble_add(list, "tunnel_down", true, "the tunnel is not connected: %s", why);
+}
+
 static int start_parts(struct daemon *daemon, struct err *err)
 {
 	struct reload *reload = &daemon->reload;
@@ -97,6 +106,8 @@ static int start_parts(struct daemon *daemon, struct err *err)
 	pthread_mutex_lock(&reload->lock); /* the admin listener may reload from now on */
 	reload->tunnel = tunnel_start(reload->config, reload->pipeline, daemon->store, err);
 	pthread_mutex_unlock(&reload->lock);
+	if (reload->tunnel)
+		pipeline_on_trouble(reload->pipeline, tunnel_is_down, reload->tunnel);
 	return reload->tunnel ? 0 : -1;
 }
 

@@ -112,3 +112,19 @@ void answer_log(const struct store_event *event, const struct store_answer *stor
 		  stored->gate[0] ? stored->gate : NULL, "reason",
 		  stored->reason[0] ? stored->reason : NULL, NULL);
 }
+
+void answer_news(struct news *news, const struct store_event *event,
+		 const struct store_answer *stored)
+{
+	json_t *told = answer_json(event, stored);
+
+	set(told, "name", event->name);
+	set(told, "issue_id", event->issue_id);
+	news_add(news, "event", told);
+	for (size_t i = 0; stored->status == STATUS_DISPATCHED && i < stored->run_count; i++)
+		news_add(news, "run",
+			 json_pack("{s:s, s:s, s:s?, s:s, s:s, s:n}", "run_id",
+				   stored->runs[i].run_id, "event_id", stored->event_id, "issue_id",
+				   event->issue_id, "agent", stored->runs[i].agent, "state",
+				   "waiting", "outcome"));
+}

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "pipeline/event.h"
+#include "pipeline/news.h"
 #include "pipeline/pipeline.h"
 
 /* {"status": ...} of a stored event; json_decref().  NULL: no memory. */
@@ -21,3 +22,7 @@ struct pipeline_answer answer_unknown(void);
 
 /* One line about what became of an event; of an ignored one only at the level of details. */
 void answer_log(const struct store_event *event, const struct store_answer *stored);
+
+/* The same for those who watch, with the runs that wait because of it. */
+void answer_news(struct news *news, const struct store_event *event,
+		 const struct store_answer *stored);

@@ -84,6 +84,7 @@ static void answered(void *ctx, int rc, const struct store_answer *stored, const
 	counters_status(&pipeline->counters, stored->status);
 	meters_ruled(&pipeline->meters, stored->status, stored->rule);
 	answer_log(event, stored);
+	answer_news(pipeline->news, event, stored);
 	if (submission->dispatched)
 		tell(submission, NULL);
 	else
@@ -244,8 +245,10 @@ static bool decide_oldest(struct intake *intake)
 		       store_redecide(pipeline->store, stored->id, &decided.decision, &answer,
 				      &err) == 0;
 	}
-	if (done)
+	if (done) {
 		answer_log(event_stored(event), &answer);
+		answer_news(pipeline->news, event_stored(event), &answer);
+	}
 	config_unref(config);
 	event_free(event);
 	store_stored_free(stored);

@@ -12,6 +12,7 @@
 #include "gateway/breaker.h"
 #include "pipeline/counters.h"
 #include "pipeline/meters.h"
+#include "pipeline/news.h"
 #include "pipeline/pipeline.h"
 #include "policy/policy.h"
 #include "store/store.h"
@@ -29,6 +30,7 @@ struct pipeline {
 	struct identity *identity;
 	struct counters counters;
 	struct meters meters;
+	struct news *news;
 	struct breakers *breakers; /* of the targets of agents behind HTTP */
 	atomic_bool stop;	   /* ends conversations with OpenPR */
 	pthread_mutex_t listening; /* guards the next two, held while they are called */

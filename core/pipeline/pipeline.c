@@ -77,10 +77,11 @@ struct pipeline *pipeline_new(struct config *config, struct store *store, struct
 	pipeline->dispatcher = dispatcher_new(pipeline, err);
 	pipeline->reporter = reporter_new(pipeline, err);
 	pipeline->watch = watch_new(pipeline, err);
+	pipeline->news = news_new();
 	if (pipeline->identity && pipeline->breakers && pipeline->intake && pipeline->dispatcher &&
-	    pipeline->reporter && pipeline->watch)
+	    pipeline->reporter && pipeline->watch && pipeline->news)
 		return pipeline;
-	if (!pipeline->identity || !pipeline->breakers)
+	if (!pipeline->identity || !pipeline->breakers || !pipeline->news)
 		err_set(err, ERR_NOMEM, "no memory for the pipeline");
 	pipeline_free(pipeline);
 	return NULL;
@@ -179,6 +180,7 @@ void pipeline_free(struct pipeline *pipeline)
 	breakers_free(pipeline->breakers);
 	config_unref(pipeline->config);
 	meters_done(&pipeline->meters);
+	news_free(pipeline->news);
 	pthread_mutex_destroy(&pipeline->lock);
 	pthread_mutex_destroy(&pipeline->listening);
 	free(pipeline);
@@ -222,4 +224,18 @@ void pipeline_expose(struct pipeline *pipeline, struct exposition *out)
 	exposition_open(out, "openpr_webhook_policy_workers_killed_total", EXPOSITION_COUNTER,
 			"Policy workers that were ended for overrunning time or memory.");
 	exposition_number(out, (int64_t)kills);
+}
+
+struct news *pipeline_news(struct pipeline *pipeline)
+{
+	return pipeline->news;
+}
+
+void pipeline_tell_run(struct pipeline *pipeline, const char *run_id)
+{
+	struct err ignored;
+	json_t *run = store_brief(pipeline->store, run_id, &ignored);
+
+	json_object_del(run, "log_path");
+	news_add(pipeline->news, "run", run);
 }

@@ -13,6 +13,7 @@
 #include "base/exposition.h"
 #include "base/json.h"
 #include "config/config.h"
+#include "pipeline/news.h"
 #include "policy/policy.h"
 #include "store/store.h"
 
@@ -99,6 +100,12 @@ json_t *pipeline_troubles(struct pipeline *pipeline);
  */
 typedef void pipeline_trouble_fn(void *ctx, json_t *list);
 void pipeline_on_trouble(struct pipeline *pipeline, pipeline_trouble_fn *ask, void *ctx);
+
+/* What happens, for GET /api/stream; borrowed. */
+struct news *pipeline_news(struct pipeline *pipeline);
+/* Something happened to a run: adds how it is now.  Asks the store, so not on its writer's thread.
+ */
+void pipeline_tell_run(struct pipeline *pipeline, const char *run_id);
 
 /* Counters since start, for the log and the admin API: received, rejected, dispatched, joined, ...
  * ; json_decref(). */

@@ -45,6 +45,7 @@ static int decide_again(struct pipeline *pipeline, const char *event_id, struct 
 		log_event(LOG_LEVEL_INFO, "released", "event", event_id, "status",
 			  store_status_name(stored.status), "rule", stored.rule, NULL);
 		*answer = answer_json(event_stored(event), &stored);
+		answer_news(pipeline->news, event_stored(event), &stored);
 	}
 	config_unref(config);
 	return rc;

@@ -131,6 +131,13 @@ static int send_again(struct reporter *reporter, const struct store_report *repo
 				   end->why.text, err);
 }
 
+static void tell(struct reporter *reporter, const struct store_report *report, const char *result)
+{
+	news_add(reporter->pipeline->news, "report",
+		 json_pack("{s:s, s:s?, s:s, s:s}", "run_id", report->run_id, "issue_id",
+			   report->issue_id, "what", kind_name(report), "result", result));
+}
+
 static int settle(struct reporter *reporter, const struct store_report *report,
 		  struct outbox_end *end, struct err *err)
 {
@@ -141,16 +148,19 @@ static int settle(struct reporter *reporter, const struct store_report *report,
 		return 0;
 	case OUTBOX_DELIVERED:
 		counters_add(&pipeline->counters, COUNT_DELIVERED);
+		tell(reporter, report, "delivered");
 		meters_took(&pipeline->meters, METER_REPORT,
 			    (clock_wall() - report->created_at) * 1000);
 		log_report(report, LOG_LEVEL_INFO, "reported", NULL);
 		return store_report_delivered(pipeline->store, report->id, err);
 	case OUTBOX_DROPPED:
 		counters_add(&pipeline->counters, COUNT_DROPPED);
+		tell(reporter, report, "dropped");
 		log_report(report, LOG_LEVEL_WARN, "report dropped", end->why.text);
 		return store_report_dropped(pipeline->store, report->id, end->why.text, err);
 	case OUTBOX_DEAD:
 		counters_add(&pipeline->counters, COUNT_DEAD);
+		tell(reporter, report, "dead");
 		log_report(report, LOG_LEVEL_ERROR, "report given up", end->why.text);
 		return store_report_dead(pipeline->store, report->id, end->why.text, err);
 	case OUTBOX_AGAIN:

@@ -90,6 +90,7 @@ void slot_started(struct slot *slot, struct pipeline *pipeline)
 	slot->begun = true;
 	counters_add(&pipeline->counters, COUNT_STARTED);
 	meters_took(&pipeline->meters, METER_WAIT, (clock_wall() - id_time(task->run_id)) * 1000);
+	pipeline_tell_run(pipeline, task->run_id);
 	snprintf(attempt, sizeof(attempt), "%d", task->attempt);
 	log_event(LOG_LEVEL_INFO, "started", "run", task->run_id, "agent", task->agent,
 		  agent->cli ? "cli" : "type", agent->cli ? agent->cli : agent->type, "issue",
@@ -250,6 +251,7 @@ static bool finish(struct slot *slot, struct pipeline *pipeline)
 	char duration[32];
 	snprintf(duration, sizeof(duration), "%.1fs", (double)result->duration / 1000);
 	counters_outcome(&pipeline->counters, result->outcome);
+	pipeline_tell_run(pipeline, end.run_id);
 	if (result->duration > 0)
 		meters_took(&pipeline->meters, METER_RUN, result->duration * 1000);
 	log_event(result->outcome == OUTCOME_SUCCESS ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "ended",

@@ -130,7 +130,7 @@ static const json_t *find(const json_t *list, const char *reason)
 /* Where it happens, with the target's name. */
 static bool is_said_elsewhere(const char *reason)
 {
-	return strcmp(reason, "breaker_open") == 0;
+	return strcmp(reason, "breaker_open") == 0 || strcmp(reason, "tunnel_down") == 0;
 }
 
 static void say_changes(const json_t *before, const json_t *now)

@@ -7,6 +7,7 @@
 #include "server/admin_api.h"
 #include "server/admin_guard.h"
 #include "server/admin_socket.h"
+#include "server/admin_stream.h"
 #include "server/conn.h"
 #include "server/listener.h"
 #include "server/loop.h"
@@ -25,6 +26,7 @@ struct admin {
 	struct admin_socket sock; /* with `path` */
 	char *path;		  /* NULL: TCP */
 	struct loop *loop;
+	struct streams *streams;
 };
 
 static struct admin_value header(const h2o_req_t *req, const h2o_token_t *name)
@@ -37,9 +39,9 @@ static struct admin_value header(const h2o_req_t *req, const h2o_token_t *name)
 				     req->headers.entries[at].value.len };
 }
 
-static struct admin_value origin_of(const h2o_req_t *req)
+static struct admin_value by_name(const h2o_req_t *req, const char *name, size_t len)
 {
-	const ssize_t at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("origin"), -1);
+	const ssize_t at = h2o_find_header_by_str(&req->headers, name, len, -1);
 
 	if (at < 0)
 		return (struct admin_value){ 0 };
@@ -53,7 +55,7 @@ static bool let_in(const struct admin *admin, struct conn *conn, const h2o_req_t
 	const struct admin_value host = { req->input.authority.base, req->input.authority.len };
 	const char *why = NULL;
 	char body[128];
-	const int status = admin_guard_check(admin->guard, host, origin_of(req),
+	const int status = admin_guard_check(admin->guard, host, by_name(req, H2O_STRLIT("origin")),
 					     header(req, H2O_TOKEN_AUTHORIZATION), &why);
 
 	if (status == 0)
@@ -76,6 +78,10 @@ static void serve(struct loop *loop, struct conn *conn, h2o_req_t *req)
 	const h2o_iovec_t method =
 	    h2o_strdup(&req->pool, req->input.method.base, req->input.method.len);
 	const h2o_iovec_t path = h2o_strdup(&req->pool, req->input.path.base, req->input.path.len);
+	const struct admin_value last = by_name(req, H2O_STRLIT("last-event-id"));
+	if (admin_stream_serve(&admin->api, admin->streams, conn, method.base, path.base, last.text,
+			       last.len))
+		return;
 	struct admin_answer answer = admin_api_call(&admin->api, method.base, path.base);
 	char *text = answer.body ? json_text(answer.body) : answer.text;
 	const char *body = text ? text : "{\"error\":\"out of memory\"}";
@@ -89,6 +95,13 @@ static void serve(struct loop *loop, struct conn *conn, h2o_req_t *req)
 			 });
 	free(text);
 	json_decref(answer.body);
+}
+
+static void tick(struct loop *loop)
+{
+	const struct admin *admin = loop->site->ctx;
+
+	streams_tick(admin->streams);
 }
 
 static void wake(void *ctx, int loop)
@@ -105,6 +118,7 @@ static void admin_free(struct admin *admin)
 	crowd_free(admin->site.crowd);
 	tally_free(admin->site.tally);
 	admin_guard_free(admin->guard);
+	streams_free(admin->streams);
 	free(admin->path);
 	free(admin);
 }
@@ -126,9 +140,11 @@ static struct admin *admin_new(const struct config *config, struct err *err)
 		.max_body = MAX_BODY,
 		.head_timeout = TIMEOUT,
 		.serve = serve,
+		.tick = tick,
 		.ctx = admin,
 	};
-	if (admin->guard && admin->site.crowd && admin->site.tally)
+	admin->streams = streams_new();
+	if (admin->guard && admin->streams && admin->site.crowd && admin->site.tally)
 		return admin;
 	if (admin->guard)
 		err_set(err, ERR_NOMEM, "out of memory");

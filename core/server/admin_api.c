@@ -74,6 +74,7 @@ static struct admin_answer cancel_run(const struct call *call)
 
 	if (store_cancel(call->api->store, call->id, &err) < 0)
 		return failed(&err);
+	pipeline_tell_run(call->api->pipeline, call->id);
 	return answer(200, json_pack("{s:s}", "run_id", call->id));
 }
 
@@ -84,6 +85,7 @@ static struct admin_answer retry_run(const struct call *call)
 
 	if (pipeline_retry(call->api->pipeline, call->id, run_id, &err) < 0)
 		return failed(&err);
+	pipeline_tell_run(call->api->pipeline, run_id);
 	return answer(200, json_pack("{s:s}", "run_id", run_id));
 }
 
@@ -218,6 +220,12 @@ static struct admin_answer metrics(const struct call *call)
 	};
 }
 
+static struct admin_answer no_such_path(const struct call *call)
+{
+	(void)call;
+	return failure(404, "no such path");
+}
+
 /* ---- routes ---- */
 
 /* A `*` stands for an id. */
@@ -238,6 +246,9 @@ static const struct route {
 	{ "GET", "/api/status", status },
 	{ "GET", "/api/ready", ready },
 	{ "GET", "/metrics", metrics },
+	/* admin_stream.c answers these before; here they refuse other methods and what is no id */
+	{ "GET", "/api/runs/*/log", no_such_path },
+	{ "GET", "/api/stream", no_such_path },
 };
 
 /* The segment in the place of `*` goes to id, cut to fit. */

@@ -124,6 +124,8 @@ static void sweep(struct loop *loop, int64_t now)
 		next = conn->next;
 		conn_expire(conn, now);
 	}
+	if (loop->site->tick)
+		loop->site->tick(loop);
 	if (loop->index == 0)
 		tally_flush(loop->site->tally, now);
 }

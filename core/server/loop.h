@@ -30,7 +30,9 @@ struct site {
 	int64_t head_timeout; /* ms for head and body, and for a client to take its answer */
 	/* A complete request whose head has been checked; answers now or later (server/reply.h). */
 	void (*serve)(struct loop *loop, struct conn *conn, h2o_req_t *req);
-	void *ctx; /* for serve */
+	/* May be NULL; every moment while there are connections, at most a quarter of a second. */
+	void (*tick)(struct loop *loop);
+	void *ctx; /* for serve and tick */
 };
 
 struct loop {

@@ -67,6 +67,17 @@ int file_lock(const char *path, struct err *err)
 	return TAKE_FD(lock);
 }
 
+bool file_is_locked(const char *path)
+{
+	_cleanup_free_ char *lock_path = NULL;
+	_cleanup_close_ int lock = -1;
+
+	if (asprintf(&lock_path, "%s.lock", path) < 0)
+		return false;
+	lock = open(lock_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return lock >= 0 && flock(lock, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
 /* The file stays: removing it would let two daemons lock two files of one name. */
 void file_unlock(int lock)
 {

@@ -84,6 +84,24 @@ json_t *store_runs(struct store *store, size_t limit, struct err *err)
 	return list;
 }
 
+json_t *store_brief(struct store *store, const char *run_id, struct err *err)
+{
+	struct db *db = store_read_begin(store);
+	json_t *found = all(db,
+			    "SELECT r.id AS run_id, t.event_id, t.issue_id, t.agent, r.attempt,"
+			    " CASE r.state WHEN 'claimed' THEN 'waiting' ELSE r.state END AS state,"
+			    " t.state = 'held' AND r.id = t.run_id AS held, r.outcome, r.log_path"
+			    " FROM runs r JOIN tasks t ON t.id = r.task_id WHERE r.id = ?",
+			    DB_WITH(TEXT(run_id)), err);
+	json_t *run = json_incref(json_array_get(found, 0));
+
+	if (found && !run)
+		err_set(err, ERR_NOTFOUND, "there is no run %s", run_id);
+	json_decref(found);
+	store_read_end(store);
+	return run;
+}
+
 /* ---- one run ---- */
 
 static json_t *find_run(struct db *db, const char *run_id, struct err *err)

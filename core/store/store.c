@@ -197,6 +197,11 @@ void store_on_work(struct store *store, store_wake_fn *wake, void *ctx)
 		writer_on_work(store->writer, wake, ctx);
 }
 
+bool store_is_held(const char *path)
+{
+	return file_is_locked(path);
+}
+
 bool store_healthy(struct store *store)
 {
 	return store->writer && writer_healthy(store->writer);

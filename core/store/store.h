@@ -18,6 +18,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/outcome.h"
+#include "store/look.h"
 
 struct store;
 
@@ -31,6 +32,9 @@ int store_open(const char *path, struct store **store, struct err *err);
 /* For `runs`, `show`, ... without a daemon: reads only, takes no lock, starts no thread, makes no
  * file. */
 int store_open_reader(const char *path, struct store **store, struct err *err);
+
+/* Whether a daemon has the file now. */
+bool store_is_held(const char *path);
 
 /* Waits for what was given to the writer, checkpoints, closes.  Accepts NULL. */
 void store_close(struct store *store);
@@ -364,26 +368,7 @@ int store_report_dead(struct store *store, const char *report_id, const char *wh
 /* Rows that were being sent when the daemon died become due again.  At start. */
 int store_recover_reports(struct store *store, struct err *err);
 
-/* ---- looking ---- */
-
-/*
- * Newest first: run_id, task_id, event_id, issue_id, issue_key, agent, rule, state ("waiting",
- * "running", "ended"), held (true: waiting for a release), note (why it is held, backed off or
- * asked to stop), due (of a back-off), outcome, report (of the end: "pending", "delivered",
- * "dead"), tunnel (the results owed to dispatches: "pending", "delivered"), attempt, name, bot_id,
- * bot_name, created_at, started_at, ended_at, duration.  What there is not is null.  At most
- * 100000.  NULL with err filled.
- */
-json_t *store_runs(struct store *store, size_t limit, struct err *err);
-/* One of them with the event, cause, final text, tail, usage, reports and what joined.
- * ERR_NOTFOUND. */
-json_t *store_show(struct store *store, const char *run_id, struct err *err);
-/* Newest first: event_id, name, source, status, rule, reason, gate, issue_id, issue_key, bot_id,
- * bot_name, group_id (the event whose tasks stand for it), received_at, at, releasable.  An
- * event whose task is held has the status "held" here.  status NULL: all. */
-json_t *store_events(struct store *store, const char *status, size_t limit, struct err *err);
-/* Counts by state: {"waiting":n,"running":n,"held":n,"reports_pending":n,"reports_dead":n}. */
-json_t *store_counts(struct store *store, struct err *err);
+/* ---- looking (store/look.h) and health ---- */
 
 /* Whether the last write reached the disk: false while the disk is full or the file unwritable. */
 bool store_healthy(struct store *store);

@@ -4,6 +4,7 @@ local daemon = require "support.daemon"
 local event = require "support.event"
 local http = require "support.http"
 local openpr = require "support.openpr"
+local socket = require "socket"
 local wait = require "support.wait"
 
 describe("/ready", function()
@@ -107,5 +108,21 @@ describe("/ready", function()
     assert.equal(0, (d:verb "reload"))
     d:post((event.issue {}:assigned()))
     assert.is_nil(trouble "policies_failing")
+  end)
+
+  it("is no while the tunnel ought to be connected and is not", function()
+    local listener = assert(socket.bind("127.0.0.1", 0))
+    local _, port = listener:getsockname()
+    listener:close()
+    d = daemon.prepare({ features = { wss_tunnel = true },
+                         tunnel = { url = ("ws://127.0.0.1:%d/x"):format(port), agent_id = "host-1",
+                                    token = "0123456789abcdef" } }, o):start()
+    wait.eventually(function() return "it is not ready\n" .. d:log() end, function() return outside().status == 503 end)
+    local reason = assert(trouble "tunnel_down")
+    assert.is_true(reason.turns)
+    assert.matches("not connected: %S", reason.text)
+    d:configure { features = { wss_tunnel = false } }
+    assert.equal(0, (d:verb "reload"))
+    wait.eventually("it is ready again", function() return outside().status == 200 end)
   end)
 end)

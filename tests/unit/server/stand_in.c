@@ -29,6 +29,7 @@ struct pipeline {
 	size_t body_len;
 	struct pipeline_answer next;
 	const char *unready;
+	struct news *news;
 };
 
 static void *answer_all(void *data)
@@ -61,6 +62,7 @@ struct pipeline *stand_in_new(void)
 	struct pipeline *pipeline = calloc(1, sizeof(*pipeline));
 
 	pipeline->last = &pipeline->first;
+	pipeline->news = news_new();
 	pthread_mutex_init(&pipeline->lock, NULL);
 	pthread_cond_init(&pipeline->changed, NULL);
 	pipeline->next = (struct pipeline_answer){ 202, strdup("{\"status\":\"dispatched\"}"), 0 };
@@ -77,6 +79,7 @@ void stand_in_free(struct pipeline *pipeline)
 	pthread_join(pipeline->thread, NULL);
 	pthread_mutex_destroy(&pipeline->lock);
 	pthread_cond_destroy(&pipeline->changed);
+	news_free(pipeline->news);
 	free(pipeline->body);
 	free(pipeline->next.body);
 	free(pipeline);
@@ -142,6 +145,25 @@ bool stand_in_drained(struct pipeline *pipeline)
 	return drained;
 }
 
+char stand_in_last[256];
+struct err stand_in_fails;
+struct stand_in_run stand_in_run;
+
+static int said(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static int said(struct err *err, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(stand_in_last, sizeof(stand_in_last), fmt, args);
+	va_end(args);
+	if (!stand_in_fails.code)
+		return 0;
+	*err = stand_in_fails;
+	return -1;
+}
+
 /* ---- pipeline.h ---- */
 
 void pipeline_submit(struct pipeline *pipeline, const void *body, size_t len,
@@ -184,6 +206,25 @@ json_t *pipeline_troubles(struct pipeline *pipeline)
 	return list;
 }
 
+struct news *pipeline_news(struct pipeline *pipeline)
+{
+	return pipeline->news;
+}
+
+void pipeline_tell_run(struct pipeline *pipeline, const char *run_id)
+{
+	news_add(pipeline->news, "run", json_pack("{s:s}", "run_id", run_id));
+}
+
+json_t *store_brief(struct store *store, const char *run_id, struct err *err)
+{
+	(void)store;
+	return said(err, "brief %s", run_id) < 0
+		   ? NULL
+		   : json_pack("{s:s, s:s?, s:s}", "state", stand_in_run.state, "outcome",
+			       stand_in_run.outcome, "log_path", stand_in_run.log_path);
+}
+
 bool pipeline_draining(struct pipeline *pipeline)
 {
 	return stand_in_drained(pipeline);
@@ -213,26 +254,6 @@ json_t *pipeline_counters(struct pipeline *pipeline)
 {
 	(void)pipeline;
 	return json_pack("{s:i}", "received", 7);
-}
-
-/* ---- store.h ---- */
-
-char stand_in_last[256];
-struct err stand_in_fails;
-
-static int said(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static int said(struct err *err, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(stand_in_last, sizeof(stand_in_last), fmt, args);
-	va_end(args);
-	if (!stand_in_fails.code)
-		return 0;
-	*err = stand_in_fails;
-	return -1;
 }
 
 int pipeline_release(struct pipeline *pipeline, const char *event_id, json_t **answer,

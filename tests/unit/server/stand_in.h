@@ -32,3 +32,8 @@ bool stand_in_drained(struct pipeline *pipeline);
  * code 0: success. */
 extern char stand_in_last[256];
 extern struct err stand_in_fails;
+
+/* What store_brief() tells of every run. */
+extern struct stand_in_run {
+	const char *state, *outcome, *log_path;
+} stand_in_run;

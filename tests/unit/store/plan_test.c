@@ -81,6 +81,7 @@ static void exercise(struct store *store)
 	const struct store_answer held = receive(store, assigned(T0 + 99999), ACTION_HOLD);
 	ok(store_discard(store, held.event_id, &err));
 	json_decref(show(store, run_id));
+	json_decref(store_brief(store, run_id, &(struct err){ .text = "" }));
 	count_runs(store);
 	status_of(store, run_id);
 	list = store_events(store, "held", 10, &(struct err){ .text = "" });
