@@ -35,7 +35,7 @@ static void check_private(struct doctor *doctor, const char *name, const char *p
 	if (st.st_mode & refused)
 		doctor_fail(doctor, name, remedy, "%s has mode %04o: others can get at it", path,
 			    (unsigned)st.st_mode & 07777);
-	else if (st.st_uid != getuid())
+	else if (st.st_uid != getuid() && getuid() != 0)
 		doctor_warn(doctor, name, "run doctor, and the verbs, as its owner",
 			    "%s belongs to uid %ld, you are uid %ld", path, (long)st.st_uid,
 			    (long)getuid());

@@ -1,58 +1,16 @@
 -- The image of docker/Dockerfile, built and run without a Docker engine and without an image registry: debootstrap
 -- makes the base, podman builds upon it and runs it beside the stand-in OpenPR, confined as docker/compose.yaml does.
---
--- The base is kept in the build directory (container/base.tar); all else goes when the test ends.
 
+package.path = "tests/container/?.lua;" .. package.path
+local base = require "support.base"
 local daemon = require "support.daemon"
 local event = require "support.event"
 local http = require "support.http"
 local openpr = require "support.openpr"
-local process = require "support.process"
 local uv = require "luv"
 local wait = require "support.wait"
 
-local env = { PATH = os.getenv "PATH", HOME = os.getenv "HOME" or "/root", LANG = "C.UTF-8" }
-local kept = uv.fs_realpath(os.getenv "OPW_BUILD" or "build/dev") .. "/container"
-
-local function run(seconds, ...)
-  local code, out, err = process.run({ ... }, env, uv.cwd(), seconds)
-  local said = out:sub(-8000) .. err:sub(-8000)
-  assert(code == 0, ("%s ends with %d:\n%s"):format(table.concat({ ... }, " "), code, said))
-  return out
-end
-
--- What this machine lacks, or nil.
-local function lacking()
-  if uv.getuid() ~= 0 then return "not root" end
-  for _, name in ipairs { "podman", "buildah", "runc", "debootstrap", "unshare" } do
-    if process.run({ "sh", "-c", "command -v " .. name }, env, "/", 10) ~= 0 then return "no " .. name end
-  end
-  -- As root of a container or of a chroot, one may be let do none of this.
-  local needed = "mount -t proc proc /proc && mount -t tmpfs none /mnt && ls /sys/fs/cgroup/*"
-  if process.run({ "unshare", "--mount", "--pid", "--fork", "sh", "-ec", needed }, env, "/", 30) ~= 0 then
-    return "no right to make namespaces, mounts or cgroups"
-  end
-end
-
-local function slurp(path)
-  local file = assert(io.open(path))
-  local text = file:read "a"
-  file:close()
-  return text
-end
-
-local function make_base()
-  local tar, folder = kept .. "/base.tar", kept .. "/base"
-  if uv.fs_stat(tar) then return tar end
-  run(60, "mkdir", "-p", kept)
-  run(60, "rm", "-rf", folder)
-  run(900, "debootstrap", "--variant=minbase", "bookworm", folder)
-  local pack = "tar -C '%s' --exclude='./dev/*' --exclude='./var/cache/apt/archives/*.deb' -cf '%s.new' . "
-    .. "&& mv '%s.new' '%s'"
-  run(300, "sh", "-euc", pack:format(folder, tar, tar, tar))
-  run(60, "rm", "-rf", folder)
-  return tar
-end
+local run, slurp, free_port = base.run, base.slurp, base.free_port
 
 -- An agent as the image can run one: it leaves a process behind, writes into the checkout and answers as claude does.
 local agent = [[
@@ -64,16 +22,8 @@ id -u >/opt/repos/user.txt
 cat /opt/clis/answer.jsonl
 ]]
 
-local function free_port()
-  local tcp = uv.new_tcp()
-  assert(tcp:bind("127.0.0.1", 0))
-  local port = tcp:getsockname().port
-  tcp:close()
-  return port
-end
-
 describe("the image", function()
-  local why = lacking()
+  local why = base.lacking("podman", "buildah", "runc")
   if why then
     it("is built and run", function() return pending(why .. " here") end)
     return
@@ -105,7 +55,7 @@ describe("the image", function()
     assert(uv.fs_chmod(dir, 493))
     o, port = openpr.start(), free_port()
     write_config()
-    podman(300, "import", make_base(), "debian:bookworm-slim")
+    podman(300, "import", base.make(), "debian:bookworm-slim")
     podman(1800, "build", "--isolation=chroot", "--network=host", "--format=docker", "--layers=false",
            "--build-arg=TESTS=none", "--file=docker/Dockerfile", "--tag=openpr-webhook", ".")
     podman(120, "run", "--detach", "--name=opw", "--network=host", "--read-only", "--tmpfs=/tmp:exec", "--cap-drop=all",

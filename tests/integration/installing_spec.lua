@@ -80,6 +80,10 @@ describe("installing", function()
       if known == path then documented[path] = nil end
     end
     documented["/usr/local/share/openpr-webhook/"] = nil
+    for _, path in ipairs { "policies/filter.lua", "policies/examples", "templates/default.txt", "lua/meta/openpr.lua",
+                            "lua/luacheck", "config.lua" } do
+      assert.is_truthy(uv.fs_stat(stage .. "/usr/local/share/openpr-webhook/" .. path), path)
+    end
     assert.same({}, documented)
     local unit = slurp(stage .. "/usr/local/lib/systemd/system/openpr-webhook.service")
     assert.matches("\nExecStart=/usr/local/bin/openpr%-webhook %-%-config /etc/openpr%-webhook/config.lua\n", unit)
