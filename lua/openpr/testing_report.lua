@@ -6,6 +6,10 @@ return function()
   local busted = require "busted"
   local handler = require "busted.outputHandlers.base"()
 
+  -- On a terminal luassert paints by a __concat metamethod, and Lua 5.4.4 (Debian 12) crashes when the stack moves in
+  -- the midst of one.
+  require "luassert":set_parameter("TableErrorHighlightColor", "none")
+
   local function place(element)
     local trace = element.trace or {}
     return { name = wire.words(handler.getFullName(element)), file = trace.source and wire.words(trace.source:sub(2)),

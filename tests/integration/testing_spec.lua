@@ -279,6 +279,21 @@ it("deploys", function()
 end)]]))
     end)
 
+    it("an assertion about tables, on a terminal", function()
+      spec [[
+local function deep(n)
+  if n == 0 then assert.same({ 1, 2 }, { "x" }) end
+  local a, b, c, d, e, f = 1, 2, 3, 4, 5, 6
+  return (deep(n - 1)), a, b, c, d, e, f
+end
+for depth = 1, 60 do it("goes down " .. depth, function() deep(depth) end) end]]
+      local code, out = process.run({ "/usr/bin/script", "-qec", daemon.program .. " test", "/dev/null" }, d.env, d.dir,
+                                    120)
+      assert.equal(1, code, out)
+      assert.is_truthy(out:find("0 passed, 60 failed, 0 errors", 1, true), out)
+      assert.is_nil(out:find("\27", 1, true))
+    end)
+
     it("words that would move a terminal's cursor", function()
       spec [[it("paints", function() error("red \27[31m", 0) end)]]
       local _, out = run()
