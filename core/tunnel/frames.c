@@ -19,9 +19,9 @@ struct frames {
 	struct gate gate;
 	unsigned char in[FRAMES_TURN];
 	size_t in_at, in_len;
-	bool spent; /* this turn has read its piece */
+	bool spent, more; /* this turn has read its piece; which was not empty */
 	int64_t now;
-	bool closing, broken; /* broken: what still comes in is not understood any more */
+	bool closing, over; /* over: what still comes in is not looked at any more */
 	char why[160];
 	struct err err; /* of the stream, from within wslay's callbacks */
 };
@@ -37,6 +37,8 @@ static int fill(struct frames *frames)
 
 	if (got < 0)
 		return -1;
+	if (!frames->spent)
+		frames->more = got > 0;
 	frames->spent = true;
 	frames->in_at = 0;
 	frames->in_len = gate_pass(&frames->gate, frames->in, (size_t)got, frames->now);
@@ -225,26 +227,26 @@ static int discard(struct frames *frames, struct err *err)
 
 int frames_receive(struct frames *frames, int64_t now, struct err *err)
 {
-	if (frames->broken)
+	if (frames->over)
 		return discard(frames, err);
 	frames->now = now;
-	frames->spent = false;
+	frames->spent = frames->more = false;
 	const int rc = wslay_event_recv(frames->wslay);
 
 	if (frames->gate.code) {
-		frames->broken = true;
+		frames->over = true;
 		frames_close(frames, frames->gate.code, frames->gate.why);
 	} else if (rc != 0) {
 		return fail(frames, rc, err);
 	} else if (!wslay_event_get_read_enabled(frames->wslay)) { /* wslay has queued the close */
-		frames->broken = !wslay_event_get_close_received(frames->wslay);
+		frames->over = true;
 		if (!frames->closing)
 			snprintf(frames->why, sizeof(frames->why),
 				 "closed because of text that is not UTF-8, or a goodbye "
 				 "with an unknown code");
 		frames->closing = true;
 	}
-	return frames->spent && frames->in_len > 0;
+	return frames->more;
 }
 
 /* ---- state ---- */
