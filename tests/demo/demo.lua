@@ -1,8 +1,9 @@
--- One assignment, from OpenPR's signed event to the agent's comment, step by step: the real daemon with its real queue,
--- beside a stand-in OpenPR and a stand-in claude, on loopback.  Exit 0: the comment and the state arrived.  See
--- script/demo.
+-- One assignment, from OpenPR's signed event to the agent's comment, step by step, and then another one through the
+-- tunnel: the real daemon with its real queue, beside a stand-in OpenPR, a control plane and a stand-in claude, on
+-- loopback.  Exit 0: comments, states and the result arrived.  See script/demo.
 
 package.path = "tests/integration/?.lua;" .. package.path
+local control_plane = require "support.control_plane"
 local daemon = require "support.daemon"
 local event = require "support.event"
 local openpr = require "support.openpr"
@@ -22,6 +23,10 @@ end
 
 local function quoted(text)
   return (paint("2", "  | ") .. text:gsub("\n", "\n" .. paint("2", "  | ")))
+end
+
+local function act(number, title)
+  print(("%s%s\n"):format(number > 1 and "\n" or "", paint("1", ("%d. %s"):format(number, title))))
 end
 
 local function send(d, what, body)
@@ -65,15 +70,51 @@ local function show(d, o)
   assert(o:task(task).status == "completed", "the AI task must be completed")
 end
 
-print(paint("1", "openpr-webhook: from an assignment in OpenPR to an agent's answer") .. "\n")
-local o = openpr.start()
-local d = daemon.prepare({}, o)
+-- The same job where OpenPR cannot reach the daemon: the daemon has called a control plane, which dispatches it.
+local function show_tunnel(d, o, plane)
+  plane:connected()
+  local shake = plane:state().handshakes[1]
+  step("connected", "out to %s, certificate verified", plane.url)
+  step("shown", "%s %s with a bearer token; envelopes are signed, both ways", shake.method, shake.path)
+
+  local issue = o:knows(event.issue { title = "Logout fails", description = "On every page.\nSTAND-IN: sleep 1\n"
+    .. "STAND-IN: final Fixed: the cookie is removed now. make test passes." })
+  local dispatch = { run_id = "job-1", issue_id = issue.id, body = select(2, issue:assigned()) }
+  plane:ask { dispatch = { dispatch } }
+  step("dispatched", "task.dispatch job-1, with the same kind of event in it")
+  local function answer(what, list)
+    return plane:until_state(what, function(state) return state.jobs["job-1"][list][1] end, 40)
+  end
+  step("task.ack", "%s: it is on disk", answer("the ack comes", "acks").status)
+  plane:ask { drop = true }
+  step("cut", "the connection")
+  plane:connected(2)
+  plane:ask { dispatch = { dispatch } }
+  step("connected", "again; job-1 is sent once more, and runs once all the same")
+
+  local result = answer("the result comes", "results")
+  step("task.result", "%s after %.1f s, attempt %d:", result.status, result.duration_ms / 1000, result.attempt)
+  print(quoted(result.summary))
+  local comment = wait.eventually("the comment arrives", function() return o:issue(issue.id).comments[1] end)
+  step("reported", "the same as a comment in OpenPR, run %s", result.run)
+  local said = "the cookie is removed"
+  assert(result.status == "success" and result.summary:find(said, 1, true), "the result must hold what the agent said")
+  assert(comment.body:find(said, 1, true) and #o:issue(issue.id).comments == 1, "one run must make one comment")
+  assert(#d:json("runs", "--json") == 2, "what is dispatched twice must run once")
+end
+
+act(1, "From an assignment in OpenPR to an agent's answer")
+local o, plane = openpr.start(), control_plane.start()
+local d = daemon.prepare(plane:config(), o)
 local good, why = xpcall(function()
   d:start()
   step("listening", "http://127.0.0.1:%d/webhook, queue %s/state/queue.db", d.port, d.dir)
   show(d, o)
+  act(2, "The same through the tunnel, for a host that nobody can reach")
+  show_tunnel(d, o, plane)
 end, debug.traceback)
 local closed, left = pcall(d.close, d)
+plane:stop()
 o:stop()
 
 if not (good and closed) then
