@@ -70,6 +70,7 @@
 ---@field name string
 ---@field type? string
 ---@field cli? string
+---@field mode? string  of openclaw and openprx: "agent", "message", "signal"
 ---@field prompt_template? string
 ---@field mention_template? string
 ---@field bots string[]

@@ -39,7 +39,7 @@ local function blocks()
 end
 
 local agents = { default = { type = "cli" }, codex = { type = "cli" }, reviewer = { type = "cli" },
-                 opencode = { type = "cli" } }
+                 opencode = { type = "cli" }, hook = { type = "webhook" } }
 local labels = { l1 = "security", l2 = "refactor", l3 = "css", l4 = "no-bots" }
 
 -- The shipped file with rules put before one of its own.
@@ -82,6 +82,10 @@ local checks = {
     assert.equal(testing.deploy().render(A()).prompt, policies.render(A()).prompt)
     local mention = M { completion = testing.completion() }
     assert.equal(testing.deploy().render(mention).prompt, policies.render(mention).prompt)
+  end,
+  ["What a webhook gets"] = function(policies)
+    assert.equal('{"text":"CORE-A1B2C3D4: Login fails"}', policies.render(A(), "hook").json)
+    assert.equal(testing.deploy().render(A()).prompt, policies.render(A()).prompt)
   end,
   ['Start when an issue is moved to "todo"'] = function(policies)
     assert.equal("ready for the bot", policies.decide(O("issue.state_changed", "status_changed")).filter_rule)
