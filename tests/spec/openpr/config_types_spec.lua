@@ -64,13 +64,13 @@ describe("agents behind HTTP", function()
 
   it("are told that an option belongs to another type", function()
     assert.same({ 'cli: is an option of type cli, and this is "webhook"',
-                  'prompt_template: is an option of type cli, openclaw, openprx, and this is "webhook"',
+                  'prompt_template: is an option of type cli, openclaw, openprx, custom, and this is "webhook"',
                   'token: is an option of type openclaw, openprx, and this is "webhook"' },
                 about(hook:format ', cli = "codex", token = "x", prompt_template = "a.txt"'))
     assert.same({ 'secret: is an option of type webhook, and this is "openprx"',
                   'wait: is an option of type openclaw, and this is "openprx"' },
                 about(prx:format ', wait = true, secret = "0123456789abcdef"'))
-    assert.same({ 'env: is an option of type cli, and this is "openclaw"' }, about(claw:format ", env = {}"))
+    assert.same({ 'env: is an option of type cli, custom, and this is "openclaw"' }, about(claw:format ", env = {}"))
     local mistakes = about '{ type = "cli", cli = "codex", working_dir = "/", url = "http://x" }'
     assert.same({ 'url: is an option of type openclaw, openprx, webhook, and this is "cli"' }, mistakes)
   end)
