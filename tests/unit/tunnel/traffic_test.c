@@ -12,7 +12,8 @@
 /* ---- the link and the pipeline ---- */
 
 static atomic_int wakes;
-static int dispatch_rc;
+static bool dispatch_fails;
+static enum err_code dispatch_code; /* with which it does */
 static char dispatch_payload[256];
 static pipeline_dispatched_fn *dispatch_done;
 static void *dispatch_ctx;
@@ -33,7 +34,7 @@ int pipeline_dispatch(struct pipeline *pipeline, const json_t *payload,
 	free(text);
 	dispatch_done = done;
 	dispatch_ctx = ctx;
-	return dispatch_rc == 0 ? 0 : err_set(err, (enum err_code)dispatch_rc, "no");
+	return dispatch_fails ? err_set(err, dispatch_code, "no") : 0;
 }
 
 void pipeline_on_work(struct pipeline *pipeline, store_wake_fn *wake, void *ctx)
@@ -62,7 +63,7 @@ static int setup(void **state)
 	    traffic_new((struct pipeline *)tunnel->place->store, tunnel->place->store, &err);
 	tunnel->to = traffic_callbacks(tunnel->traffic);
 	traffic_attach(tunnel->traffic, (struct link *)tunnel);
-	dispatch_rc = 0;
+	dispatch_fails = false;
 	*state = tunnel;
 	return tunnel->traffic ? 0 : -1;
 }
@@ -187,11 +188,12 @@ static void what_is_not_taken_gets_an_error(void **state)
 	struct err err;
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
-		dispatch_rc = codes[i].code;
+		dispatch_fails = true;
+		dispatch_code = codes[i].code;
 		receive_json(tunnel, "task.dispatch", "{\"run_id\":\"r1\"}");
 		assert_string_equal(handed(tunnel, keys), codes[i].said);
 	}
-	dispatch_rc = 0;
+	dispatch_fails = false;
 	receive_json(tunnel, "task.dispatch", "{\"run_id\":\"r1\"}");
 	err_set(&err, ERR_IO, "the disk is full");
 	dispatch_done(dispatch_ctx, "r1", &err);
@@ -204,7 +206,8 @@ static void errors_are_bounded(void **state)
 	struct link_message message;
 	int count = 0;
 
-	dispatch_rc = ERR_FULL;
+	dispatch_fails = true;
+	dispatch_code = ERR_FULL;
 	for (int i = 0; i < 1000; i++)
 		receive_json(tunnel, "task.dispatch", "7");
 	while (tunnel->to.next(tunnel->to.ctx, &message)) {
