@@ -1,11 +1,14 @@
 #include "command/print.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/utf8.h"
 #include "command/command.h"
+#include "command/plain.h"
 
 #define CELL_SIZE 64
 
@@ -19,18 +22,13 @@ int print_json(const json_t *value)
 	return EXIT_OK;
 }
 
-/* What a stranger wrote must not move the cursor of the operator's terminal. */
-static void put_char(char c, FILE *out)
-{
-	const unsigned char byte = (unsigned char)c;
-
-	fputc((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f ? '?' : c, out);
-}
-
 static void cell_text(const json_t *value, char out[CELL_SIZE])
 {
-	if (json_is_string(value))
-		snprintf(out, CELL_SIZE, "%s", json_string_value(value));
+	const char *text = json_string_value(value);
+
+	if (text)
+		snprintf(out, CELL_SIZE, "%.*s", (int)utf8_clip(text, strlen(text), CELL_SIZE - 1),
+			 text);
 	else if (json_is_integer(value))
 		snprintf(out, CELL_SIZE, "%lld", (long long)json_integer_value(value));
 	else if (json_is_real(value))
@@ -39,27 +37,59 @@ static void cell_text(const json_t *value, char out[CELL_SIZE])
 		snprintf(out, CELL_SIZE, "%s", json_is_true(value) ? "yes" : "no");
 	else
 		snprintf(out, CELL_SIZE, "-");
-	for (char *c = out; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+}
+
+/* Words of states, outcomes, reports and answers, by what they ask of the reader. */
+static const char *colour_of(const char *word)
+{
+	static const struct {
+		const char *colour, *words;
+	} colours[] = {
+		{ "32", " success delivered dispatched joined " },
+		{ "31", " failure timeout dead " },
+		{ "33", " held interrupted cancelled disabled observed no_agent pending " },
+		{ "36", " running " },
+	};
+	char wanted[CELL_SIZE + 2];
+
+	snprintf(wanted, sizeof(wanted), " %s ", word);
+	for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++)
+		if (strstr(colours[i].words, wanted))
+			return colours[i].colour;
+	return NULL;
 }
 
 static int width_of(const json_t *rows, const struct print_column *column)
 {
-	size_t width = strlen(column->title);
+	int width = (int)strlen(column->title);
 	char cell[CELL_SIZE];
 
 	for (size_t i = 0; i < json_array_size(rows); i++) {
 		cell_text(json_at(json_array_get(rows, i), column->path), cell);
-		if (strlen(cell) > width)
-			width = strlen(cell);
+		if (plain_width(cell) > width)
+			width = plain_width(cell);
 	}
-	return (int)width;
+	return width;
+}
+
+/* The last one of a line is not padded. */
+static void print_cell(const char *text, const char *colour, int width, bool last)
+{
+	if (colour)
+		printf("\033[%sm", colour);
+	plain_line(stdout, text);
+	if (colour)
+		fputs("\033[0m", stdout);
+	if (last)
+		putchar('\n');
+	else
+		printf("%*s", width - plain_width(text) + 2, "");
 }
 
 void print_table(const json_t *rows, const struct print_column *columns, size_t count,
 		 const char *none)
 {
+	const bool coloured = plain_colours();
 	int widths[16];
 	char cell[CELL_SIZE];
 
@@ -67,13 +97,15 @@ void print_table(const json_t *rows, const struct print_column *columns, size_t 
 		puts(none);
 		return;
 	}
-	for (size_t c = 0; c < count; c++)
-		printf("%-*s%s", widths[c] = width_of(rows, &columns[c]), columns[c].title,
-		       c + 1 < count ? "  " : "\n");
+	for (size_t c = 0; c < count; c++) {
+		widths[c] = width_of(rows, &columns[c]);
+		print_cell(columns[c].title, coloured ? "1" : NULL, widths[c], c + 1 == count);
+	}
 	for (size_t i = 0; i < json_array_size(rows); i++)
 		for (size_t c = 0; c < count; c++) {
 			cell_text(json_at(json_array_get(rows, i), columns[c].path), cell);
-			printf("%-*s%s", widths[c], cell, c + 1 < count ? "  " : "\n");
+			print_cell(cell, coloured && columns[c].word ? colour_of(cell) : NULL,
+				   widths[c], c + 1 == count);
 		}
 }
 
@@ -86,23 +118,18 @@ static void print_value(const char *name, const json_t *value, int depth);
 
 static void print_text(const char *name, const char *text, int depth)
 {
+	char margin[64];
+
 	indent(depth);
 	if (strlen(text) < 100 && !strchr(text, '\n')) {
 		printf("%s: ", name);
-		for (const char *c = text; *c; c++)
-			put_char(*c, stdout);
+		plain_line(stdout, text);
 		putchar('\n');
 		return;
 	}
 	printf("%s:\n", name);
-	indent(depth + 1);
-	for (const char *c = text; *c; c++) {
-		put_char(*c, stdout);
-		if (*c == '\n' && c[1])
-			indent(depth + 1);
-	}
-	if (text[0] && text[strlen(text) - 1] != '\n')
-		putchar('\n');
+	snprintf(margin, sizeof(margin), "%*s", (depth + 1) * 2, "");
+	plain_block(stdout, text, margin, SIZE_MAX);
 }
 
 static void print_members(const json_t *object, int depth)

@@ -2,6 +2,8 @@
 
 /* Tables and pages for people, of the JSON that machines get. */
 
+#include <stdbool.h>
+
 #include "base/json.h"
 
 /* JSON text and a newline on standard output; returns an exit code. */
@@ -9,6 +11,7 @@ int print_json(const json_t *value);
 
 struct print_column {
 	const char *title, *path; /* where in each row */
+	bool word;		  /* of a state or the like: has a colour on a terminal */
 };
 
 /* Left-aligned columns as wide as their widest value; `none` is said instead of an empty table. */

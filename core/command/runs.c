@@ -103,10 +103,11 @@ static bool any_tunnel(json_t *rows)
 static void print_runs(json_t *rows)
 {
 	static const struct print_column columns[] = {
-		{ "RUN", "run_id" },	  { "STATE", "state" }, { "OUTCOME", "outcome" },
-		{ "REPORT", "report" },	  { "AGENT", "agent" }, { "ISSUE", "issue_key" },
-		{ "ATTEMPT", "attempt" }, { "RULE", "rule" },	{ "NOTE", "note" },
-		{ "TUNNEL", "tunnel" },
+		{ "RUN", "run_id", false },	 { "STATE", "state", true },
+		{ "OUTCOME", "outcome", true },	 { "REPORT", "report", true },
+		{ "AGENT", "agent", false },	 { "ISSUE", "issue_key", false },
+		{ "ATTEMPT", "attempt", false }, { "RULE", "rule", false },
+		{ "NOTE", "note", false },	 { "TUNNEL", "tunnel", false },
 	};
 	const size_t count = sizeof(columns) / sizeof(columns[0]);
 
@@ -134,8 +135,9 @@ int command_runs(const struct command_line *line)
 int command_events(const struct command_line *line)
 {
 	static const struct print_column columns[] = {
-		{ "EVENT", "event_id" }, { "STATUS", "status" }, { "NAME", "name" },
-		{ "RULE", "rule" },	 { "GATE", "gate" },	 { "REASON", "reason" },
+		{ "EVENT", "event_id", false }, { "STATUS", "status", true },
+		{ "NAME", "name", false },	{ "RULE", "rule", false },
+		{ "GATE", "gate", false },	{ "REASON", "reason", false },
 	};
 	char path[128];
 	int code = EXIT_OK;

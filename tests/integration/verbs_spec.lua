@@ -189,4 +189,66 @@ describe("verbs", function()
     assert.is_true(count >= 11, out)
     assert.matches("^openpr%-webhook %d", select(2, d:verb "--version"))
   end)
+
+  it("retry --report, release, reload and drain tell what they did, as text and as JSON", function()
+    local id, issue = assign "STAND-IN: final Once more."
+    d:ended(id)
+    assert.equal(id, d:json("retry", "--report", "--json", id).run_id)
+    wait.eventually("it is told again", function() return #o:issue(issue.id).comments == 2 end)
+    local code, text = d:verb("retry", "--report", id)
+    assert.same({ 0, "run_id: " .. id .. "\n" }, { code, text })
+    d:configure { features = { cli_executor = false } }
+    assert.same({ status = "reloaded" }, d:json("reload", "--json"))
+    local held = d:post((o:knows(event.issue {}):assigned())).json
+    assert.equal("disabled", held.status)
+    local other = d:post((o:knows(event.issue {}):assigned())).json
+    assert.same({ event_id = other.event_id }, d:json("release", "--discard", "--json", other.event_id))
+    d:configure { features = { cli_executor = true } }
+    code, text = d:verb "reload"
+    assert.same({ 0, "status: reloaded\n" }, { code, text })
+    local released = d:json("release", "--json", held.event_id)
+    assert.equal("dispatched", released.status)
+    d:ended(released.run_id)
+    assert.same({ status = "draining", running = 0 }, d:json("drain", "--json"))
+    code, text = d:verb "drain"
+    assert.same({ 0, "status: draining\nrunning: 0\n" }, { code, text })
+  end)
+
+  it("lists what is wrong with a reload, as text and as JSON", function()
+    d:configure { executor = { timeout_secs = "soon" } }
+    local code, out, why = d:verb("reload", "--json")
+    assert.equal(2, code)
+    assert.matches('executor%.timeout_secs', event.json.decode(out).mistakes[1])
+    assert.matches("executor%.timeout_secs", why)
+  end)
+
+  it("a table keeps its columns whatever strangers wrote, and has colours on a terminal alone", function()
+    daemon.write(d.dir .. "/filter.lua", [[
+      return rules {
+        { "grün ünd länger", when.event "issue.assigned", ignore "because" },
+        { "kurz", when.always, ignore "because \27[2J\194\155" },
+      }
+    ]])
+    d:configure { policies = { dir = d.dir } }
+    assert.equal(0, (d:verb "reload"))
+    d:post((event.issue():assigned()))
+    d:post((event.issue():deleted()))
+    local _, text = d:verb "events"
+    assert.is_nil(text:find("[\27\155]"))
+    local column
+    for line in text:gmatch "[^\n]+" do
+      local at = line:find("because", 1, true) or line:find("REASON", 1, true)
+      at = utf8.len(line:sub(1, at))
+      assert.equal(column or at, at, text)
+      column = at
+    end
+    local command = ("%s --config %s/config.lua events"):format(daemon.program, d.dir)
+    d.env.TERM = "xterm"
+    local code, seen = process.run({ "script", "-qec", command, "/dev/null" }, d.env, "/", 30)
+    if code == 127 then return pending "no script(1) here" end
+    assert.is_truthy(seen:find("\27[1mEVENT\27[0m", 1, true), seen)
+    d.env.NO_COLOR = "1"
+    _, seen = process.run({ "script", "-qec", command, "/dev/null" }, d.env, "/", 30)
+    assert.is_nil(seen:find("\27", 1, true))
+  end)
 end)
