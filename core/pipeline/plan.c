@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exec/argv.h"
 #include "exec/permit.h"
 #include "policy/policy.h"
 
@@ -100,7 +101,8 @@ static int check_run(const json_t *action, const struct config_agent *agent, str
 		return err_set(err, ERR_INVALID,
 			       "a program needs agents.%s.working_dir or executor.working_dir",
 			       agent->name);
-	if (check_arguments(executor, json_at(action, "arguments"), full, err) < 0)
+	if (argv_check_model(json_str(action, "model"), err) < 0 ||
+	    check_arguments(executor, json_at(action, "arguments"), full, err) < 0)
 		return -1;
 	return check_environment(json_at(action, "environment"), full, err);
 }
