@@ -73,6 +73,28 @@ static void the_published_vector_is_taken(void **state)
 	envelope_done(&envelope);
 }
 
+/* Whoever writes a control plane begins with it. */
+static void the_documentation_shows_it(void **state)
+{
+	char *line = NULL;
+	size_t size = 0;
+	int found = 0;
+
+	(void)state;
+	FILE *file = fopen(TEST_SOURCE_DIR "/docs/tunnel.md", "re");
+
+	assert_non_null(file);
+	while (getline(&line, &size, file) >= 0) {
+		if (strncmp(line, "{\"id\":", 6) != 0)
+			continue;
+		assert_string_equal(verdict(line, TS), "");
+		found++;
+	}
+	free(line);
+	fclose(file);
+	assert_int_equal(found, 1);
+}
+
 static void it_may_be_written_otherwise(void **state)
 {
 	(void)state;
@@ -222,6 +244,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_published_vector_is_taken),
+		TEST(the_documentation_shows_it),
 		TEST(it_may_be_written_otherwise),
 		TEST(each_fault_has_its_reason_and_the_first_counts),
 		TEST(each_part_must_be_what_it_should),
