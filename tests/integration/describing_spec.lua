@@ -19,7 +19,8 @@ describe("lua/meta/openpr.lua", function()
   before_each(function()
     o = openpr.start()
     d = daemon.prepare({ policies = { dir = "policies" },
-                         agents = { default = { bots = { "3f7a9c12-5d4e-4b8a-9c6f-0a1b2c3d4e5f" } } } }, o)
+                         agents = { default = { bots = { "3f7a9c12-5d4e-4b8a-9c6f-0a1b2c3d4e5f" } },
+                                    claw = { type = "openclaw", url = "http://127.0.0.1:9", token = "t0ken" } } }, o)
     assert(uv.fs_mkdir(d.dir .. "/policies", 448))
     daemon.write(d.dir .. "/policies/callback.lua", CALLBACK)
     d:start()
@@ -62,6 +63,7 @@ describe("lua/meta/openpr.lua", function()
         assert.is_nil(meta.differences(one.event, "Event", classes, seen))
         assert.is_nil(meta.differences(one.agent, "Agent", classes, seen))
         assert.is_nil(meta.differences(one.all.default, "Agent", classes, seen))
+        assert.is_nil(meta.differences(one.all.claw, "Agent", classes, seen))
       end
     end
     assert.same({}, meta.unseen(seen, classes, "Run", "Agent"))
