@@ -77,7 +77,9 @@ describe("explain, attacked,", function()
         assert.equal("held", result.answer.status)
         assert.matches("policies/filter.lua", result.decision.reason)
         local said = table.concat(result.warnings, "\n")
-        assert.is_truthy(said:find(where, 1, true) or said:find('rule "spins": no answer', 1, true), said)
+        -- On a busy machine the worker's own timer may be the first to notice, and names the rule.
+        assert.is_truthy(said:find(where, 1, true) or said:find('rule "spins": no answer', 1, true)
+          or said:find('rule "spins": took longer', 1, true), said)
       end
     end)
 
