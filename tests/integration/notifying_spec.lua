@@ -5,7 +5,6 @@ local event = require "support.event"
 local http = require "support.http"
 local openpr = require "support.openpr"
 local process = require "support.process"
-local sign = require "support.sign"
 local unix = require "socket.unix"
 local uv = require "luv"
 local wait = require "support.wait"
@@ -92,47 +91,6 @@ describe("notifying", function()
     assert.equal("STOPPING=1\nSTATUS=draining, runs that go on: 1", word(2))
     d.child:kill "sigterm"
     d.child:wait(30)
-  end)
-
-  -- The daemon's only child but runners is the zygote, and its children are the workers.
-  local function children(pid)
-    local found, file = {}, io.open(("/proc/%d/task/%d/children"):format(pid, pid))
-    for child in (file and file:read "a" or ""):gmatch "%d+" do found[#found + 1] = tonumber(child) end
-    if file then file:close() end
-    return found
-  end
-
-  it("gives none once the zygote is stuck and no policy can be asked: only a restart helps", function()
-    d.env.WATCHDOG_USEC = "1000000"
-    d:start()
-    wait.eventually("a sign of life", function() heard() return manager.alive end)
-    local zygote = children(d.child.pid)[1]
-    -- Again and again: a process that is stopped can be woken by the kernel when its process group loses its parent.
-    local function hold()
-      uv.kill(zygote, "sigstop")
-      for _, worker in ipairs(children(zygote)) do uv.kill(worker, "sigkill") end
-    end
-    hold()
-    finally(function() uv.kill(zygote, "sigcont") end) -- also when something below fails
-    -- Answered only when the daemon has given the zygote up.
-    local body = o:knows(event.issue()):assigned()
-    local asked = http.connect(d.port)
-    asked:send(http.text("POST", "/webhook", { ["x-webhook-signature"] = sign.hmac(daemon.secret, body) }, body))
-    wait.eventually("/ready tells", function()
-      hold()
-      return http.request(d.port, "GET", "/ready").status == 503
-    end, 150)
-    local why = http.request(d.dir .. "/admin.sock", "GET", "/api/ready").json.reasons[1]
-    assert.same({ "policies_unusable", true }, { why.reason, why.turns })
-    asked:close()
-    heard()
-    manager.alive = 0
-    wait.pause(3)
-    heard()
-    assert.is_true(manager.alive <= 1, "still alive: " .. manager.alive) -- one may have been on its way
-    uv.kill(zygote, "sigkill")
-    assert.equal(1, (d.child:wait(40)))
-    d.child = nil
   end)
 
   it("says that an address is none, and serves all the same", function()
