@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,6 +20,7 @@ struct policy_host {
 	pthread_mutex_t mutex; /* held over one order and its reply */
 	int control;	       /* -1 once the zygote is given up */
 	pid_t pid;
+	atomic_bool given_up;
 };
 
 static int receive(int fd, struct zygote_reply *reply)
@@ -77,6 +79,11 @@ void policy_host_free(struct policy_host *host)
 	free(host);
 }
 
+bool host_given_up(const struct policy_host *host)
+{
+	return atomic_load(&host->given_up);
+}
+
 pid_t policy_host_pid(const struct policy_host *host)
 {
 	return host->pid;
@@ -118,6 +125,7 @@ static int ask(struct policy_host *host, const struct zygote_order *order, const
 		if (rc < 0) {
 			close(host->control);
 			host->control = -1;
+			atomic_store(&host->given_up, true);
 		}
 	}
 	pthread_mutex_unlock(&host->mutex);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "policy/answer.h"
+#include "policy/host.h"
 #include "policy/peer.h"
 
 #define BACK_OFF_LEAST 100 /* ms after the first worker that did not start */
@@ -87,7 +88,7 @@ void policy_pool_counts(struct policy_pool *pool, uint64_t *kills, uint64_t *sta
 bool policy_pool_failing(struct policy_pool *pool)
 {
 	pthread_mutex_lock(&pool->mutex);
-	const bool failing = pool->failures > 0;
+	const bool failing = pool->failures > 0 || host_given_up(pool->host);
 	pthread_mutex_unlock(&pool->mutex);
 	return failing;
 }
