@@ -207,6 +207,16 @@ static void tell_work(struct explaining *on, const struct config_agent *agent, i
 	const struct buf none = { .bytes = (char *)"" };
 	struct buf prompt = { 0 };
 	enum policy_rendered rendered = RENDERED_TEXT;
+
+	if (strcmp(agent->type, "custom") == 0) {
+		json_object_set_new(run, "timeout",
+				    json_integer(timeout > 0 ? timeout : agent->timeout));
+		explain_warn(on,
+			     "agent \"%s\": its handler says what is done when the task starts; "
+			     "it is not asked here",
+			     agent->name);
+		return;
+	}
 	bool whole;
 	struct err err;
 	const bool good = render(on, agent->name, &prompt, &rendered, &whole, &err) == 0;
