@@ -3,6 +3,7 @@
 local daemon = require "support.daemon"
 local event = require "support.event"
 local openpr = require "support.openpr"
+local uv = require "luv"
 local process = require "support.process"
 
 local KEY = "sk-explain-0123456789"
@@ -160,6 +161,19 @@ describe("explain", function()
       for _, one in ipairs(explained(body).runs) do
         assert.equal(one.agent == "hook" and "webhook_forward" or event.json.null, one.gate)
       end
+    end)
+
+    it("of a custom agent that its handler is not asked, and no prompt", function()
+      d:close()
+      d = daemon.prepare({ features = { custom_agent = true },
+                           agents = { claw = { type = "custom", handler = "policies/agents/x.lua" } } }, o)
+      for _, folder in ipairs { "/policies", "/policies/agents" } do assert(uv.fs_mkdir(d.dir .. folder, 448)) end
+      write("policies/agents/x.lua", "return function(event) return {} end")
+      write("policies/route.lua", 'return function(event) return to "claw" end')
+      local result = explained((event.issue():assigned()))
+      assert.is_nil(result.runs[1].prompt_complete)
+      assert.is_nil(result.runs[1].stdin)
+      assert.matches('"claw": its handler', table.concat(result.warnings, "\n"))
     end)
 
     it("what a filter ignores, and why", function()
